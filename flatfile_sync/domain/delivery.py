@@ -1,0 +1,49 @@
+"""An outward effect owed to a holder, the calls that carry it, and how it ended."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flatfile_sync.domain.states import DeliveryKind, DeliveryState, Lane, Outcome, Platform, Purpose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One effect owed: (pass, platform, kind, wanted revision, lane).
+
+    `id` is stable over every attempt, so a platform can recognise a repetition. `text` and `purpose` belong to a
+    message only. `record` is the record of the drop that owed it last.
+    """
+
+    id: int
+    project: str
+    pass_no: int
+    pass_id: str
+    pass_type: str
+    platform: Platform
+    kind: DeliveryKind
+    revision: int
+    lane: Lane
+    drop_id: str | None
+    record: int | None
+    state: DeliveryState
+    attempts: int
+    due_at: datetime
+    text: str | None = None
+    purpose: Purpose | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What a platform says about one delivery of an attempt.
+
+    Exactly one of three: `outcome` settles it; `accepted` means an outcome comes later (`confirm_by` at the latest,
+    else it stands as `unconfirmed`); neither means try again, not before `retry_after` seconds.
+    """
+
+    delivery_id: int
+    outcome: Outcome | None = None
+    accepted: bool = False
+    retry_after: float | None = None
+    halted: bool = False
+    reason: str = ""

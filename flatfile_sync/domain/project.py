@@ -1,0 +1,202 @@
+"""A brand's wallet programme as frozen objects: data model, pass types, feeds.
+
+Terms are those of the Frictionless Table Schema standard (https://specs.frictionlessdata.io/table-schema/) where it
+has one. `config.projects` reads these from files; `version` is the sha256 of their canonical form.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from flatfile_sync.domain.states import Operation, Purpose
+
+FieldType = Literal["string", "integer", "number", "boolean", "date", "datetime", "time", "year"]
+
+
+class OnError(StrEnum):
+    """What a value that fails its constraints does to its record."""
+
+    REJECT = "reject"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraints:
+    """The constraints of a field; None = not set. Bounds are canonical values of the field's type (see `values`)."""
+
+    required: bool = False
+    unique: bool = False
+    min_length: int | None = None
+    max_length: int | None = None
+    minimum: int | Decimal | str | None = None
+    maximum: int | Decimal | str | None = None
+    exclusive_minimum: int | Decimal | str | None = None
+    exclusive_maximum: int | Decimal | str | None = None
+    pattern: str | None = None
+    enum: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One thing that may be written. `name` is the column, `target` the key of the pass document it lands in."""
+
+    name: str
+    type: FieldType = "string"
+    format: str = "default"
+    target: str
+    title: str = ""
+    pii: bool = False
+    on_error: OnError = OnError.REJECT
+    constraints: Constraints = field(default_factory=Constraints)
+    true_values: tuple[str, ...] = ("true", "True", "TRUE", "1")
+    false_values: tuple[str, ...] = ("false", "False", "FALSE", "0")
+    decimal_char: str = "."
+    group_char: str = ""
+    bare_number: bool = True
+
+
+class Cardinality(StrEnum):
+    """How many passes may carry one value of an identifier."""
+
+    UNIQUE = "unique"
+    SHARED = "shared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifierKind:
+    """An external id: column `id.<name>`. At most one kind of a model is the `person`."""
+
+    name: str
+    cardinality: Cardinality = Cardinality.UNIQUE
+    person: bool = False
+    pii: bool = False
+    pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataModel:
+    """What may be written to a pass of the project."""
+
+    fields: tuple[Field, ...]
+    identifiers: tuple[IdentifierKind, ...]
+    missing_values: tuple[str, ...] = ("",)
+
+    def field(self, name: str) -> Field | None:
+        """Return the field whose column is `name`, or None."""
+        return next((found for found in self.fields if found.name == name), None)
+
+    def identifier(self, name: str) -> IdentifierKind | None:
+        """Return the identifier kind of that name (without the `id.` prefix), or None."""
+        return next((found for found in self.identifiers if found.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassType:
+    """A template. `shown` are the document keys that each platform displays; a change in none owes nothing there.
+
+    `files` maps a path below the pass type's folder to the sha256 of its bytes.
+    """
+
+    name: str
+    platforms: tuple[str, ...] = ("apple", "google")
+    files: tuple[tuple[str, str], ...] = ()
+
+
+class GuardAction(StrEnum):
+    """What a guard does when it trips."""
+
+    REJECT = "reject"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guards:
+    """Limits checked after plan, before the first change. None switches a guard off."""
+
+    max_reject_count: int | None = None
+    max_reject_percent: float | None = 5.0
+    percent_from: int = 20
+    first_records: int | None = 100
+    action: GuardAction = GuardAction.REJECT
+
+
+class FeedOrder(StrEnum):
+    """What to do with a record whose pass a newer drop of the same feed has written."""
+
+    REJECT = "reject"
+    APPLY = "apply"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """One stream of files of a project."""
+
+    name: str
+    globs: tuple[str, ...] = ("*.csv",)
+    operation: Operation = Operation.UPDATE
+    allowed_operations: tuple[Operation, ...] = ()
+    writable: tuple[str, ...] = ("additionalData.*", "metadata.*")
+    required: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    pass_type: str | None = None
+    echo: str | None = None
+    null_tokens: tuple[str, ...] = ()
+    quoted_empty_sets: bool = False
+    notification_alias: bool = False
+    purpose: Purpose | None = None
+    lane: Literal["operational", "bulk"] = "operational"
+    guards: Guards = field(default_factory=Guards)
+    stale: FeedOrder = FeedOrder.REJECT
+    force: bool = False
+    stop_after_failure: bool = False
+    max_records: int = 10_000_000
+    settle: timedelta = timedelta(seconds=10)
+    settle_after_rename: timedelta = timedelta(seconds=2)
+    horizon: timedelta = timedelta(hours=24)
+    expected_by: str | None = None
+
+    def takes(self, file_name: str) -> bool:
+        """Return whether a file of this name belongs to the feed (globs are case-sensitive)."""
+        return any(fnmatchcase(file_name, glob) for glob in self.globs)
+
+    def may_write(self, column: str) -> bool:
+        """Return whether the feed may write a column."""
+        return any(fnmatchcase(column, pattern) for pattern in self.writable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long artefacts are kept."""
+
+    archive: timedelta = timedelta(days=30)
+    reports: timedelta = timedelta(days=90)
+    abandoned: timedelta = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """Everything that decides what a row means; `version` names exactly this content."""
+
+    name: str
+    title: str
+    timezone: str
+    model: DataModel
+    pass_types: tuple[PassType, ...]
+    feeds: tuple[Feed, ...]
+    retention: Retention = field(default_factory=Retention)
+    version: str = ""
+
+    def feed(self, name: str) -> Feed | None:
+        """Return the feed of that name, or None."""
+        return next((found for found in self.feeds if found.name == name), None)
+
+    def feed_for(self, file_name: str) -> Feed | None:
+        """Return the first feed whose globs take the file name, or None."""
+        return next((found for found in self.feeds if found.takes(file_name)), None)
+
+    def pass_type(self, name: str) -> PassType | None:
+        """Return the pass type of that name, or None."""
+        return next((found for found in self.pass_types if found.name == name), None)

@@ -1,0 +1,208 @@
+"""Which pass each record names: the part of plan that runs in worker processes, without a database.
+
+The store's answers come in as plain mappings; records leave with a pass number, or with a K issue. A record that may
+create a pass gets its own number negated; `plan` finds later records that name the same new pass.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from flatfile_sync.domain.catalogue import issue
+from flatfile_sync.domain.issues import Issue
+from flatfile_sync.domain.naming import new_pass_id
+from flatfile_sync.domain.project import Cardinality, Feed, Project
+from flatfile_sync.domain.states import Operation
+from flatfile_sync.files.columns import PLAN, read_table, write_table
+
+Found = Mapping[str, Mapping[str, Sequence[tuple[int, str, str]]]]
+"""Column name -> identifier value -> (pass number, pass id, pass type) of each pass that carries it."""
+
+_CREATES = frozenset({Operation.UPSERT, Operation.CREATE})
+_COPIED = ("record", "line", "line_end", "offset", "length", "key", "key_type", "echo", "op", "patch", "extra")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """A chunk after resolution. `pass_nos` has one number per record; `apart` marks records with `set.id` columns.
+
+    `new_keys` and `new_records` pair a 64-bit hash of each identifier that found no pass with its record; they are
+    empty in a feed that creates nothing.
+    """
+
+    file: str
+    first: int
+    pass_nos: npt.NDArray[np.int64]
+    apart: npt.NDArray[np.bool_]
+    failed: npt.NDArray[np.bool_]
+    new_keys: npt.NDArray[np.uint64]
+    new_records: npt.NDArray[np.int32]
+
+
+def distinct_keys(path: Path, columns: Sequence[str]) -> dict[str, list[str]]:
+    """Return the distinct identifier values of a checked chunk, by column, of the records that are sound so far."""
+    table = read_table(path, [*columns, "failed"])
+    sound = table.filter(pc.invert(table["failed"]))
+    return {name: sound[name].drop_null().unique().to_pylist() for name in columns}
+
+
+def resolve_chunk(
+    path: Path,
+    target: Path,
+    *,
+    found: Found,
+    project: Project,
+    feed: Feed,
+    drop_id: str,
+) -> Resolved:
+    """Write the plan chunk of a checked chunk and return what plan needs to see of it."""
+    table = read_table(path)
+    key_columns = [name for name in table.column_names if name == "id" or name.startswith("id.")]
+    cells = {name: table[name].to_pylist() for name in key_columns}
+    ops = table["op"].to_pylist()
+    types = table["pass_type"].to_pylist()
+    patches = table["patch"].to_pylist()
+    records = table["record"].to_pylist()
+    failed = table["failed"].to_pylist()
+    issues = table["issues"].to_pylist()
+    size = len(records)
+    pass_nos = [0] * size
+    pass_ids: list[str | None] = [None] * size
+    pass_types: list[str | None] = list(types)
+    ids: list[str | None] = [None] * size
+    creates = not _CREATES.isdisjoint((feed.operation, *feed.allowed_operations))
+    hashes: list[int] = []
+    hashed: list[int] = []
+    for row in range(size):
+        if failed[row]:
+            continue
+        keys = [(name, cells[name][row]) for name in key_columns if cells[name][row] is not None]
+        pass_type = types[row] or feed.pass_type
+        answer = _match(keys, pass_type, found, project=project, record=records[row], op=ops[row])
+        if isinstance(answer, Issue):
+            problem: Issue | None = answer
+        elif answer is not None:
+            pass_nos[row], pass_ids[row], pass_types[row] = answer
+            continue
+        else:
+            if creates:
+                hashes.extend(_hash(name, value) for name, value in keys)
+                hashed.extend([records[row]] * len(keys))
+            if ops[row] not in _CREATES:
+                # A record before it may create the pass: then `creating.follow` takes this back.
+                problem = issue("K02", record=records[row], column=keys[0][0], key=key_words(keys, project))
+            else:
+                chosen = pass_type or (project.pass_types[0].name if len(project.pass_types) == 1 else None)
+                problem = _cannot_create(keys, chosen, patches[row], project, records[row])
+                if problem is None:
+                    pass_nos[row], pass_types[row] = -records[row], chosen
+                    pass_ids[row] = new_pass_id(drop_id, records[row])
+                    ids[row] = orjson.dumps({name.removeprefix("id."): value for name, value in keys}).decode()
+        if problem is not None:
+            failed[row] = True
+            issues[row] = with_issue(issues[row], problem)
+    columns = {name: table[name] for name in _COPIED}
+    columns |= {
+        "issues": pa.array(issues, pa.string()),
+        "failed": pa.array(failed, pa.bool_()),
+        "pass_no": pa.array(pass_nos, pa.int64()),
+        "pass_id": pa.array(pass_ids, pa.string()),
+        "pass_type": pa.array(pass_types, pa.string()),
+        "ids": pa.array(ids, pa.string()),
+        "tail": pa.array([False] * size, pa.bool_()),
+    }
+    write_table(target, pa.table([columns[field.name] for field in PLAN], schema=PLAN))
+    return Resolved(
+        file=target.name,
+        first=records[0] if records else 0,
+        pass_nos=np.array(pass_nos, dtype=np.int64),
+        apart=_corrects_identifiers(table),
+        failed=np.array(failed, dtype=bool),
+        new_keys=np.array(hashes, dtype=np.uint64),
+        new_records=np.array(hashed, dtype=np.int32),
+    )
+
+
+def _corrects_identifiers(table: pa.Table) -> npt.NDArray[np.bool_]:
+    """Return which records have `set.id` columns filled in."""
+    extra = table["extra"]
+    if extra.null_count == table.num_rows:
+        return np.zeros(table.num_rows, dtype=bool)
+    marked = pc.match_substring(pc.fill_null(extra, ""), '"set_ids"')
+    return np.asarray(marked.to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def with_issue(issues: str | None, problem: Issue) -> str:
+    """Return a record's JSON list of issues with one more."""
+    known: list[Any] = orjson.loads(issues) if issues else []
+    entry = asdict(problem)
+    entry.pop("record")
+    known.append(entry)
+    return orjson.dumps(known).decode()
+
+
+def _match(
+    keys: Sequence[tuple[str, str]], pass_type: str | None, found: Found, *, project: Project, record: int, op: str
+) -> tuple[int, str, str] | Issue | None:
+    """Return the one pass that all identifiers name, an issue, or None if none of them names any."""
+    common: dict[int, tuple[int, str, str]] | None = None
+    missing = 0
+    for name, value in keys:
+        matches = found[name].get(value, ())
+        named = {match[0]: match for match in matches if pass_type is None or match[2] == pass_type}
+        if not named:
+            missing += 1
+        common = named if common is None else {no: match for no, match in common.items() if no in named}
+    if missing == len(keys):
+        return None
+    column = keys[0][0]
+    if not common:
+        return issue("K04", record=record, column=column, key=key_words(keys, project))
+    if len(common) > 1:
+        return issue("K03", record=record, column=column, found=len(common), key=key_words(keys, project))
+    if op == Operation.CREATE:
+        return issue("K05", record=record, column=column, key=key_words(keys, project))
+    return next(iter(common.values()))
+
+
+def _cannot_create(
+    keys: Sequence[tuple[str, str]], pass_type: str | None, patch: str, project: Project, record: int
+) -> Issue | None:
+    if pass_type is None or project.pass_type(pass_type) is None:
+        allowed = ", ".join(known.name for known in project.pass_types)
+        reason = "it names no pass type" if pass_type is None else f"pass type {pass_type!r} is unknown"
+        hint = f"Fill in `passType` with one of {allowed}."
+        return issue("K06", record=record, column="passType", reason=reason, suggestion=hint)
+    if any(name == "id" for name, _ in keys):
+        hint = "Leave `id` empty in records that create a pass; we give the id."
+        return issue("K06", record=record, column="id", reason="no pass has this id", suggestion=hint)
+    unique = [kind.name for kind in project.model.identifiers if kind.cardinality is Cardinality.UNIQUE]
+    if not any(name.removeprefix("id.") in unique for name, _ in keys):
+        hint = f"Fill in one of {', '.join('id.' + name for name in unique)}."
+        return issue("K06", record=record, reason="it has no unique identifier", suggestion=hint)
+    required = [field for field in project.model.fields if field.constraints.required]
+    if required:
+        given = orjson.loads(patch)
+        absent = [field.name for field in required if given.get(field.target) is None]
+        if absent:
+            hint = f"Fill in {', '.join(absent)}."
+            return issue("K06", record=record, column=absent[0], reason="required values are missing", suggestion=hint)
+    return None
+
+
+def key_words(keys: Sequence[tuple[str, str]], project: Project) -> str:
+    """Return `id.memberId = 4711`, with values of `pii` kinds left out."""
+    personal = {f"id.{kind.name}" for kind in project.model.identifiers if kind.pii or kind.person}
+    return " and ".join(name if name in personal else f"{name} = {value}" for name, value in keys)
+
+
+def _hash(name: str, value: str) -> int:
+    return int.from_bytes(hashlib.blake2b(f"{name}\0{value}".encode(), digest_size=8).digest(), "big")

@@ -1,0 +1,127 @@
+"""What SQLite and PostgreSQL need differently, each a function small enough to read."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from zlib import crc32
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.compiler import compiles
+
+from flatfile_sync.store import counters
+
+
+def is_sqlite(conn: Connection) -> bool:
+    """Return whether the connection speaks to SQLite."""
+    return conn.dialect.name == "sqlite"
+
+
+def key_set(
+    conn: Connection,
+    values: Sequence[str] | Sequence[int],
+    *,
+    name: str = "keys",
+    kind: type[str] | type[int] | None = None,
+) -> sa.TableValuedAlias:
+    """Return a row set with one column `value` that holds the given keys, bound as one parameter.
+
+    It takes no write and no temporary table, so it works on a read-only snapshot. PostgreSQL wants to know what an
+    empty set would hold: say `kind` where it may be empty, else it is text.
+    """
+    if is_sqlite(conn):
+        return sa.func.json_each(orjson.dumps(values).decode()).table_valued("value", name=name)
+    first = type(values[0]) if values else str
+    element = sa.BigInteger if issubclass(kind or first, int) else sa.Text
+    array = sa.cast(sa.literal(list(values), sa.ARRAY(element)), sa.ARRAY(element))
+    return sa.func.unnest(array).table_valued(sa.column("value", element()), name=name).render_derived()
+
+
+def join_outwards(
+    conn: Connection, keys: sa.FromClause, table: sa.FromClause, on: sa.ColumnElement[bool]
+) -> sa.Select[Any]:
+    """Return a select that joins from the small set to the large table.
+
+    SQLite's planner once chose the other direction and took minutes; CROSS JOIN fixes the order there, and its
+    condition stands in WHERE.
+    """
+    if is_sqlite(conn):
+        return sa.select().select_from(CrossJoin(keys, table)).where(on)
+    return sa.select().select_from(keys.join(table, on))
+
+
+class CrossJoin(sa.sql.selectable.Join):
+    """SQLite's `a CROSS JOIN b`: never reordered by the planner (https://sqlite.org/optoverview.html, 7.3)."""
+
+    inherit_cache = True
+    __visit_name__ = "cross_join"
+
+    def __init__(self, left: sa.FromClause, right: sa.FromClause) -> None:
+        super().__init__(left, right, sa.true())
+
+
+@compiles(CrossJoin)
+def _compile_cross_join(element: CrossJoin, compiler: Any, **options: Any) -> str:
+    options["asfrom"] = True
+    return f"{compiler.process(element.left, **options)} CROSS JOIN {compiler.process(element.right, **options)}"
+
+
+def insert_many(conn: Connection, table: sa.Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert tuples in the order of `columns`; values are already as the database stores them."""
+    names = ", ".join(columns)
+    if is_sqlite(conn):
+        marks = ", ".join("?" * len(columns))
+        data = list(rows)
+        if data:
+            conn.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", data)
+        return
+    _copy(conn, table.name, names, rows)
+
+
+def update_many(
+    conn: Connection, table: sa.Table, key: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Update rows by a key; each tuple holds the values of `columns`, then the key. A key stands in one tuple only."""
+    if is_sqlite(conn):
+        data = list(rows)
+        if data:
+            assignments = ", ".join(f"{column} = ?" for column in columns)
+            conn.exec_driver_sql(f"UPDATE {table.name} SET {assignments} WHERE {key} = ?", data)
+        return
+    # One staged copy and one joined update: twenty times faster than an UPDATE per row over the wire.
+    names = ", ".join([*columns, key])
+    # A pooled connection keeps its temporary tables: one for each set of columns.
+    staging = f"staged_{table.name}_{crc32(names.encode()):08x}"
+    conn.exec_driver_sql(
+        f"CREATE TEMP TABLE IF NOT EXISTS {staging} ON COMMIT DELETE ROWS AS SELECT {names} FROM {table.name} LIMIT 0"
+    )
+    conn.exec_driver_sql(f"TRUNCATE {staging}")
+    _copy(conn, staging, names, rows)
+    conn.exec_driver_sql(f"ANALYZE {staging}")
+    assignments = ", ".join(f"{column} = s.{column}" for column in columns)
+    conn.exec_driver_sql(f"UPDATE {table.name} t SET {assignments} FROM {staging} s WHERE t.{key} = s.{key}")
+
+
+def _copy(conn: Connection, target: str, names: str, rows: Iterable[Sequence[Any]]) -> None:
+    raw: Any = conn.connection.driver_connection
+    with raw.cursor() as cursor, cursor.copy(f"COPY {target} ({names}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def next_tag(conn: Connection) -> int:
+    """Return the update tag for rows written in this transaction; tags follow commit order.
+
+    SQLite: one writer, so a counter in the transaction is commit order. PostgreSQL: the transaction's own number;
+    readers list only rows below `pg_snapshot_xmin(pg_current_snapshot())`, see `visible_below`.
+    """
+    if is_sqlite(conn):
+        return counters.advance(conn, "tag")
+    return int(conn.exec_driver_sql("SELECT pg_current_xact_id()::text::bigint").scalar_one())
+
+
+def visible_below(conn: Connection) -> int:
+    """Return the tag below which no later commit can still appear."""
+    if is_sqlite(conn):
+        return counters.current(conn, "tag") + 1
+    return int(conn.exec_driver_sql("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint").scalar_one())

@@ -1,0 +1,143 @@
+"""Drops: statements in the order of the line. Each move is a conditional update whose row count is 1."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from flatfile_sync.domain.drop import Drop
+from flatfile_sync.domain.failures import LostTurnError
+from flatfile_sync.domain.states import DropState, DropVerdict
+from flatfile_sync.store.tables import drops
+
+_BEFORE_APPLIED = (DropState.RECEIVED, DropState.CLAIMED, DropState.PLANNED)
+
+
+def insert(conn: Connection, drop: Drop) -> None:
+    """Store a received drop."""
+    conn.execute(sa.insert(drops).values(**asdict(drop)))
+
+
+def by_id(conn: Connection, drop_id: str) -> Drop | None:
+    """Return a drop by its id, or None."""
+    return _one(conn, drops.c.id == drop_id)
+
+
+def by_id_prefix(conn: Connection, prefix: str) -> list[Drop]:
+    """Return the drops whose id starts with the text (operators type the first digits)."""
+    found = conn.execute(sa.select(drops).where(drops.c.id.startswith(prefix, autoescape=True)).limit(3))
+    return [_drop(row) for row in found.mappings()]
+
+
+def by_result_name(conn: Connection, result_name: str) -> Drop | None:
+    """Return the drop whose artefacts carry the name, or None."""
+    return _one(conn, drops.c.result_name == result_name)
+
+
+def listing(conn: Connection, *, limit: int = 50, state: DropState | None = None) -> list[Drop]:
+    """Return the newest drops, newest first."""
+    query = sa.select(drops).order_by(drops.c.seq.desc()).limit(limit)
+    if state is not None:
+        query = query.where(drops.c.state == state)
+    return [_drop(row) for row in conn.execute(query).mappings()]
+
+
+def before_in_feed(conn: Connection, drop: Drop) -> Drop | None:
+    """Return an earlier drop of the feed whose turn is not over, or None.
+
+    Dry runs, held and stuck drops do not block a feed.
+    """
+    return _one(
+        conn,
+        (drops.c.project == drop.project)
+        & (drops.c.feed == drop.feed)
+        & (drops.c.seq < drop.seq)
+        & drops.c.state.in_(_BEFORE_APPLIED)
+        & ~drops.c.stuck
+        & ~drops.c.dry_run,
+    )
+
+
+def failed_before_in_feed(conn: Connection, drop: Drop) -> Drop | None:
+    """Return the feed's previous drop if it ended rejected, held or stuck (for `stop_after_failure`), or None."""
+    query = (
+        sa.select(drops)
+        .where(drops.c.project == drop.project, drops.c.feed == drop.feed, drops.c.seq < drop.seq, ~drops.c.dry_run)
+        .order_by(drops.c.seq.desc())
+        .limit(1)
+    )
+    row = conn.execute(query).mappings().first()
+    previous = _drop(row) if row else None
+    if previous and (previous.stuck or previous.state is DropState.HELD or previous.verdict is DropVerdict.REJECTED):
+        return previous
+    return None
+
+
+def newer_applied_seq(conn: Connection, drop: Drop) -> int | None:
+    """Return the highest sequence of a later drop of the feed that has changed passes, or None."""
+    return conn.execute(
+        sa.select(sa.func.max(drops.c.seq)).where(
+            drops.c.project == drop.project,
+            drops.c.feed == drop.feed,
+            drops.c.seq > drop.seq,
+            drops.c.applied_at.is_not(None),
+            ~drops.c.dry_run,
+        )
+    ).scalar_one_or_none()
+
+
+def move(conn: Connection, drop: Drop, to: DropState, **values: Any) -> Drop:
+    """Move a drop forward from the state it was read in, and return it as it is now.
+
+    Attempts start anew with each state. Raises `LostTurnError` if it had moved already.
+    """
+    return _update(conn, drop, state=to, attempts=0, last_error=None, stuck=False, due_at=None, **values)
+
+
+def note(conn: Connection, drop: Drop, **values: Any) -> Drop:
+    """Change a drop's particulars without moving it; `LostTurnError` if it had moved already."""
+    return _update(conn, drop, **values)
+
+
+def outstanding(conn: Connection) -> list[tuple[str, datetime | None]]:
+    """Return (id, due_at) of every drop that has steps before it and is neither held nor stuck, in close order."""
+    query = (
+        sa.select(drops.c.id, drops.c.due_at)
+        .where(drops.c.state.not_in((DropState.SETTLED, DropState.HELD)), ~drops.c.stuck)
+        .order_by(drops.c.seq)
+    )
+    return [(drop_id, due_at) for drop_id, due_at in conn.execute(query)]
+
+
+def waiting_behind(conn: Connection, drop: Drop) -> list[str]:
+    """Return the ids of the feed's received drops that may have their turn now."""
+    query = (
+        sa.select(drops.c.id)
+        .where(drops.c.project == drop.project, drops.c.feed == drop.feed, drops.c.state == DropState.RECEIVED)
+        .order_by(drops.c.seq)
+    )
+    return list(conn.execute(query).scalars())
+
+
+def _update(conn: Connection, drop: Drop, **values: Any) -> Drop:
+    statement = sa.update(drops).where(drops.c.id == drop.id, drops.c.state == drop.state).values(**values)
+    if conn.execute(statement).rowcount != 1:
+        raise LostTurnError(f"Drop {drop.id} is no longer {drop.state}.")
+    moved = by_id(conn, drop.id)
+    if moved is None:
+        raise LostTurnError(f"Drop {drop.id} is gone.")
+    return moved
+
+
+def _one(conn: Connection, condition: sa.ColumnElement[bool]) -> Drop | None:
+    row = conn.execute(sa.select(drops).where(condition).limit(1)).mappings().first()
+    return _drop(row) if row else None
+
+
+def _drop(row: sa.RowMapping) -> Drop:
+    values: dict[str, Any] = {str(key): value for key, value in row.items()}
+    values["state"] = DropState(values["state"])
+    values["verdict"] = values["verdict"] and DropVerdict(values["verdict"])
+    return Drop(**values)

@@ -1,0 +1,87 @@
+"""External ids of passes. A unique kind is unique within (project, pass type); a shared one may name many passes."""
+
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from flatfile_sync.store.dialects import insert_many as insert_tuples
+from flatfile_sync.store.dialects import join_outwards, key_set
+from flatfile_sync.store.tables import identifiers, passes
+
+Match = tuple[str, int, str, str]
+"""(value, pass number, pass id, pass type)."""
+
+
+def resolve(conn: Connection, project: str, kind: str, values: Sequence[str]) -> list[Match]:
+    """Return every pass that carries one of the distinct values of a kind."""
+    if not values:
+        return []
+    keys = key_set(conn, values)
+    owner = identifiers.c
+    joined = join_outwards(
+        conn,
+        keys,
+        identifiers,
+        (owner.project == project) & (owner.kind == kind) & (owner.value == keys.c.value),
+    ).add_columns(owner.value, owner.pass_no)
+    found = [(value, no) for value, no in conn.execute(joined)]
+    return _with_passes(conn, found)
+
+
+def resolve_ids(conn: Connection, project: str, values: Sequence[str]) -> list[Match]:
+    """Return the passes of the project with one of our own pass ids."""
+    if not values:
+        return []
+    keys = key_set(conn, values)
+    joined = join_outwards(conn, keys, passes, (passes.c.id == keys.c.value) & (passes.c.project == project))
+    rows = conn.execute(joined.add_columns(passes.c.id, passes.c.no, passes.c.id.label("own"), passes.c.pass_type))
+    return [(value, no, own, pass_type) for value, no, own, pass_type in rows]
+
+
+def insert_many(conn: Connection, rows: Iterable[tuple[str, str, str, str, int]]) -> None:
+    """Store (project, kind, value, scope, pass_no) rows; the caller knows that they are free."""
+    insert_tuples(conn, identifiers, ("project", "kind", "value", "scope", "pass_no"), rows)
+
+
+def delete_many(conn: Connection, rows: Sequence[tuple[str, str, int]]) -> None:
+    """Remove (project, kind, pass_no) identifiers, in one phase before corrected ones are inserted."""
+    if rows:
+        condition = (
+            (identifiers.c.project == sa.bindparam("p"))
+            & (identifiers.c.kind == sa.bindparam("k"))
+            & (identifiers.c.pass_no == sa.bindparam("n"))
+        )
+        conn.execute(sa.delete(identifiers).where(condition), [{"p": p, "k": k, "n": n} for p, k, n in rows])
+
+
+def taken(conn: Connection, project: str, kind: str, values: Sequence[str]) -> dict[tuple[str, str], int]:
+    """Return (value, scope) -> pass number for those of the values that are in use."""
+    if not values:
+        return {}
+    keys = key_set(conn, values)
+    owner = identifiers.c
+    joined = join_outwards(
+        conn, keys, identifiers, (owner.project == project) & (owner.kind == kind) & (owner.value == keys.c.value)
+    ).add_columns(owner.value, owner.scope, owner.pass_no)
+    return {(value, scope): no for value, scope, no in conn.execute(joined)}
+
+
+def of_passes(conn: Connection, pass_nos: Sequence[int]) -> list[tuple[int, str, str]]:
+    """Return (pass number, kind, value) of the passes, sorted."""
+    rows = conn.execute(
+        sa.select(identifiers.c.pass_no, identifiers.c.kind, identifiers.c.value)
+        .where(identifiers.c.pass_no.in_(pass_nos))
+        .order_by(identifiers.c.pass_no, identifiers.c.kind, identifiers.c.value)
+    )
+    return [(no, kind, value) for no, kind, value in rows]
+
+
+def _with_passes(conn: Connection, found: Sequence[tuple[str, int]]) -> list[Match]:
+    if not found:
+        return []
+    keys = key_set(conn, sorted({no for _, no in found}))
+    joined = join_outwards(conn, keys, passes, passes.c.no == keys.c.value)
+    rows = conn.execute(joined.add_columns(passes.c.no, passes.c.id, passes.c.pass_type))
+    known = {no: (pass_id, pass_type) for no, pass_id, pass_type in rows}
+    return [(value, no, *known[no]) for value, no in found if no in known]

@@ -1,0 +1,88 @@
+"""Wallet passes: loaded, created and rewritten in sets."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from flatfile_sync.store import counters
+from flatfile_sync.store.dialects import insert_many as insert_tuples
+from flatfile_sync.store.dialects import is_sqlite, join_outwards, key_set, update_many
+from flatfile_sync.store.tables import identifiers, passes
+
+
+class PassRow(NamedTuple):
+    """A pass as it is stored; `document` and `writers` are JSON text, times integer microseconds."""
+
+    no: int
+    id: str
+    project: str
+    pass_type: str
+    status: str
+    revision: int
+    document: str
+    expires_at: str | None
+    writers: str
+    apple: int
+    google: int
+    modified_at: int
+
+
+_COLUMNS = tuple(passes.c[name] for name in PassRow._fields)
+# `Moment` would make a datetime of every row of the hot path; the merge wants the integer.
+_RAW = tuple(sa.type_coerce(column, sa.BigInteger) if column.name == "modified_at" else column for column in _COLUMNS)
+_CREATED = (*PassRow._fields, "tag", "created_at")
+REWRITTEN = ("status", "revision", "document", "expires_at", "writers", "tag", "modified_at")
+
+
+def load_many(conn: Connection, nos: Sequence[int], *, lock: bool = False) -> list[PassRow]:
+    """Return the passes with these numbers, by number; with `lock` nobody else can change them (PostgreSQL)."""
+    if not nos:
+        return []
+    keys = key_set(conn, nos)
+    query = join_outwards(conn, keys, passes, passes.c.no == keys.c.value).add_columns(*_RAW).order_by(passes.c.no)
+    if lock and not is_sqlite(conn):
+        # In pass-id order, so that two appliers wait for each other instead of deadlocking.
+        query = query.with_for_update(of=passes)
+    return [PassRow._make(row) for row in conn.execute(query)]
+
+
+def create_many(conn: Connection, rows: Sequence[PassRow], *, tag: int, created_at: int) -> list[PassRow]:
+    """Store new passes (their `no` is ignored) and return them with their numbers, in order."""
+    if not rows:
+        return []
+    last = counters.advance(conn, "pass_no", by=len(rows))
+    numbered = [row._replace(no=last - len(rows) + 1 + index) for index, row in enumerate(rows)]
+    insert_tuples(conn, passes, _CREATED, ((*row, tag, created_at) for row in numbered))
+    return numbered
+
+
+def rewrite_many(conn: Connection, rows: Iterable[tuple[object, ...]]) -> None:
+    """Write passes back; each tuple holds the columns of `REWRITTEN`, then the number."""
+    update_many(conn, passes, "no", REWRITTEN, rows)
+
+
+def by_id(conn: Connection, pass_id: str) -> PassRow | None:
+    """Return a pass by our id, or None."""
+    row = conn.execute(sa.select(*_RAW).where(passes.c.id == pass_id)).first()
+    return PassRow._make(row) if row else None
+
+
+def find(conn: Connection, project: str, kind: str, value: str) -> list[PassRow]:
+    """Return the passes that carry an identifier."""
+    condition = (identifiers.c.project == project) & (identifiers.c.kind == kind) & (identifiers.c.value == value)
+    query = (
+        sa.select(*_RAW)
+        .select_from(identifiers.join(passes, passes.c.no == identifiers.c.pass_no))
+        .where(condition)
+        .order_by(passes.c.no)
+    )
+    return [PassRow._make(row) for row in conn.execute(query)]
+
+
+def count(conn: Connection, project: str) -> int:
+    """Return how many passes a project has."""
+    return int(
+        conn.execute(sa.select(sa.func.count()).select_from(passes).where(passes.c.project == project)).scalar_one()
+    )

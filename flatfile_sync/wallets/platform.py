@@ -1,0 +1,46 @@
+"""What the line needs of a wallet platform.
+
+Deliveries are apart from attempts: one call of `send` may carry many deliveries in one push, and each is settled,
+accepted (an outcome comes later), put back, or halted on its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from flatfile_sync.domain.delivery import Delivery, Settlement
+from flatfile_sync.domain.merge import Document
+from flatfile_sync.domain.states import PassStatus, Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """One delivery with the pass as it is now: content at the current revision, or a message."""
+
+    delivery: Delivery
+    document: Document
+    status: PassStatus
+    revision: int
+    installed: int
+
+
+class WalletPlatform(Protocol):
+    """A wallet, as the line sees it."""
+
+    name: Platform
+    batch: int
+    """How many parcels one `send` takes."""
+    rate: float
+    """Deliveries a second at the platform's pace; the summary's ETA is made of it."""
+
+    async def send(self, parcels: Sequence[Parcel]) -> Sequence[Settlement]:
+        """Send parcels of one lane and say what became of each, in any order.
+
+        Raises `TemporaryFailure` (nothing is known to have happened: all go back, due by back-off) or
+        `PermanentFailure` (none will ever be taken: all settle as `failed`).
+        """
+        ...
+
+    async def confirm(self, deliveries: Sequence[Delivery]) -> Sequence[Settlement]:
+        """Say which accepted deliveries have an outcome by now; those not mentioned stay open."""
+        ...
