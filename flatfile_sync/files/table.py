@@ -121,14 +121,14 @@ def _cells(
         if spread is not None:
             column = column.take(pa.array(spread, mask=spread < 0))
         result[name] = column
-        mark = _null_tokens(data, index, column, int(place), dialect, null_tokens)
+        mark = _null_tokens(data, index, column, place=int(place), dialect=dialect, tokens=null_tokens)
         if mark is not None:
             result[name + NULL_MARK] = pa.array(mark)
     return result
 
 
 def _null_tokens(
-    data: bytes, index: Index, column: pa.Array, place: int, dialect: Dialect, tokens: Sequence[str]
+    data: bytes, index: Index, column: pa.Array, *, place: int, dialect: Dialect, tokens: Sequence[str]
 ) -> np.ndarray | None:
     """Return where a cell is a null token that was not quoted, or None if nowhere."""
     if not tokens:
