@@ -78,3 +78,9 @@ def encode(columns: Mapping[str, Sequence[Any]], schema: pa.Schema) -> tuple[byt
         writer.write_table(table)
     data = sink.getvalue().to_pybytes()
     return data, hashlib.sha256(data).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file in hex."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

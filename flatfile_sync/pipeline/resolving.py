@@ -82,9 +82,9 @@ def resolve_chunk(
     hashes: list[int] = []
     hashed: list[int] = []
     for row in range(size):
-        if failed[row]:
-            continue
         keys = [(name, cells[name][row]) for name in key_columns if cells[name][row] is not None]
+        if failed[row] or not keys:
+            continue  # without keys: the file is refused as a whole, its records only have places
         pass_type = types[row] or feed.pass_type
         answer = _match(keys, pass_type, found, project=project, record=records[row], op=ops[row])
         if isinstance(answer, Issue):

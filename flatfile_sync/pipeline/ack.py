@@ -1,0 +1,85 @@
+"""The acknowledgement: what was received, and what was decided about it. Replaced when the decision changes."""
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy.engine import Connection
+
+from flatfile_sync.domain import faults
+from flatfile_sync.domain.clock import iso
+from flatfile_sync.domain.drop import Drop
+from flatfile_sync.domain.states import Decision
+from flatfile_sync.pipeline.kit import Kit
+from flatfile_sync.store import artefacts, uploads
+from flatfile_sync.store.artefacts import Artefact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedAck:
+    """An acknowledgement whose bytes are on disk and that nobody can see yet."""
+
+    blob: str
+    size: int
+    sha256: str
+    at: datetime
+
+
+async def prepare_ack(
+    drop: Drop,
+    decision: Decision,
+    *,
+    kit: Kit,
+    sha256: str | None = None,
+    why: str | None = None,
+    duplicate_of: str | None = None,
+) -> PreparedAck:
+    """Return the drop's acknowledgement, durable; `commit_ack` shows it."""
+    document: dict[str, Any] = {
+        "drop_id": drop.id,
+        "file": drop.file_name,
+        "project": drop.project,
+        "feed": drop.feed,
+        "dry_run": drop.dry_run,
+        "decision": decision.value,
+        "why": why,
+        "received_at": iso(drop.received_at),
+        "bytes": drop.bytes,
+        "sha256": sha256 or drop.sha256,
+        "sequence": drop.seq,
+        "parent": drop.parent_id,
+        "duplicate_of": duplicate_of,
+        "result_name": drop.result_name,
+    }
+    data = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    blob = f"{drop.id}.ack.{secrets.token_hex(4)}"
+    stored = await asyncio.to_thread(kit.spool.put, blob, data)
+    faults.point("ack.put")
+    return PreparedAck(blob=blob, size=len(data), sha256=stored, at=kit.clock())
+
+
+def commit_ack(conn: Connection, ack: PreparedAck, drop: Drop) -> None:
+    """Show the acknowledgement in the outbox folder that belongs to the folder the file was put in."""
+    artefacts.upsert(
+        conn,
+        Artefact(
+            account=drop.account,
+            zone="outbox",
+            feed=folder_of(conn, drop),
+            name=f"{drop.result_name}.ack.json",
+            blob=ack.blob,
+            size=ack.size,
+            sha256=ack.sha256,
+            drop_id=drop.id,
+            created_at=ack.at,
+        ),
+    )
+
+
+def folder_of(conn: Connection, drop: Drop) -> str:
+    """Return the folder, below a zone, that the drop's file was put in; empty for the zone itself."""
+    upload = uploads.by_id(conn, drop.upload_id)
+    return (upload.feed if upload else None) or ""

@@ -1,0 +1,80 @@
+"""Claim: a settled drop gets its turn in the feed, its project version and, if it is one, its verdict `duplicate`."""
+
+from datetime import timedelta
+
+from sqlalchemy.engine import Connection
+
+from flatfile_sync.domain import faults
+from flatfile_sync.domain.drop import Drop
+from flatfile_sync.domain.failures import ConfigurationError
+from flatfile_sync.domain.project import Feed, Project
+from flatfile_sync.domain.states import Decision, DropState, DropVerdict, UploadVerdict
+from flatfile_sync.files.columns import file_sha256
+from flatfile_sync.pipeline.ack import PreparedAck, commit_ack, prepare_ack
+from flatfile_sync.pipeline.kit import Kit
+from flatfile_sync.store import drops, feeds, projects, uploads
+
+# sftp-door.md, section 1: clients look at a file after they closed it.
+GHOST = timedelta(minutes=15)
+
+
+async def claim(drop: Drop, *, kit: Kit) -> Drop:
+    """Return the drop as CLAIMED, or unchanged if it is not due or not its turn.
+
+    The drop whose turn ends submits those that wait behind it. Raises `ConfigurationError` if project or feed is gone.
+    """
+    if drop.due_at is not None and drop.due_at > kit.clock():
+        return drop
+    project = kit.projects.current(drop.project)
+    feed = project.feed(drop.feed)
+    if feed is None:
+        raise ConfigurationError(f"Project {project.name!r} has no feed {drop.feed!r} any more; drop {drop.id} waits.")
+    known = drop.sha256
+    content = known if known is not None else await kit.compute.run(file_sha256, kit.spool.path(drop.blob))
+    original = await kit.store.read(lambda conn: _duplicate_of(conn, drop, content))
+    ack = None
+    if original is not None:
+        ack = await prepare_ack(drop, Decision.DUPLICATE, kit=kit, sha256=content, duplicate_of=original)
+    return await kit.store.write(
+        lambda conn: _claim(conn, drop, kit=kit, project=project, feed=feed, sha256=content, original=original, ack=ack)
+    )
+
+
+def _claim(
+    conn: Connection,
+    drop: Drop,
+    *,
+    kit: Kit,
+    project: Project,
+    feed: Feed,
+    sha256: str,
+    original: str | None,
+    ack: PreparedAck | None,
+) -> Drop:
+    if not drop.dry_run:
+        if drops.before_in_feed(conn, drop) is not None:
+            return drop
+        if feed.stop_after_failure and drops.failed_before_in_feed(conn, drop) is not None:
+            return drop
+    now = kit.clock()
+    projects.pin(conn, version=project.version, project=project.name, document=kit.projects.dump(project), now=now)
+    values: dict[str, object] = {}
+    if original is not None and drop.verdict is None:
+        values = {"verdict": DropVerdict.DUPLICATE, "duplicate_of": original, "reason": f"duplicate of {original}"}
+    if drop.verdict is not DropVerdict.CANCELLED:
+        uploads.settle(conn, drop.upload_id, verdict=UploadVerdict.DROP, listed_until=now + GHOST)
+    if ack is not None:
+        commit_ack(conn, ack, drop)
+    claimed = drops.move(
+        conn, drop, DropState.CLAIMED, claimed_at=now, sha256=sha256, project_version=project.version, **values
+    )
+    faults.point("claim.before_commit")
+    return claimed
+
+
+def _duplicate_of(conn: Connection, drop: Drop, sha256: str) -> str | None:
+    """Return the feed's last applied drop if its content is the same; repairs and dry runs are exempt."""
+    if drop.dry_run or drop.forced or drop.parent_id or drop.verdict is not None:
+        return None
+    last = feeds.last_applied(conn, drop.project, drop.feed)
+    return last.drop_id if last is not None and last.sha256 == sha256 else None

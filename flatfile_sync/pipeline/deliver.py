@@ -1,0 +1,172 @@
+"""Deliver: what is owed goes out, lane by lane, and every delivery gets its outcome."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import orjson
+import structlog
+from sqlalchemy.engine import Connection
+
+from flatfile_sync.domain import faults
+from flatfile_sync.domain.delivery import Delivery, Settlement
+from flatfile_sync.domain.engine import TaskKind
+from flatfile_sync.domain.failures import PermanentFailure, TemporaryFailure
+from flatfile_sync.domain.states import DeliveryKind, Outcome, PassStatus, Platform, Purpose
+from flatfile_sync.pipeline.kit import Kit
+from flatfile_sync.pipeline.writing import subjects_of
+from flatfile_sync.store import attempts, consents, deliveries, passes
+from flatfile_sync.wallets.platform import Parcel
+
+log = structlog.get_logger()
+
+CONFIRM_AFTER: Final = timedelta(seconds=1)
+_CONFIRM_BATCH: Final = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """One batch taken: what to send, and what settles without being sent."""
+
+    attempt: int
+    parcels: list[Parcel]
+    settled: list[Settlement]
+    drop_ids: set[str]
+
+
+async def deliver(platform: str, *, kit: Kit) -> None:
+    """Send everything that is due on a platform; transactional messages go ahead of any backlog, batch by batch."""
+    wallet = kit.platforms[Platform(platform)]
+    waiting = False
+    while True:
+        load = await kit.store.write(lambda conn: _take(conn, platform, wallet.batch, kit))
+        if load is None:
+            break
+        faults.point("deliver.taken")
+        settlements, result, detail = await _send(load, kit=kit, platform=platform)
+        faults.point("deliver.sent")
+        waiting |= any(found.accepted for found in settlements)
+        await kit.store.write(lambda conn: _settle(conn, load, settlements, result, detail, kit=kit))  # noqa: B023 - awaited at once
+        faults.point("deliver.settled")
+    await kit.store.write(lambda conn: _ask_again(conn, platform, kit, confirm=waiting))
+
+
+async def confirm(platform: str, *, kit: Kit) -> None:
+    """Ask for outcomes that arrive later; those that never come stand as unconfirmed at the feed's horizon."""
+    wallet = kit.platforms[Platform(platform)]
+    pending = await kit.store.read(lambda conn: deliveries.accepted(conn, platform, limit=_CONFIRM_BATCH))
+    found = await wallet.confirm(pending) if pending else []
+    settled = {entry.delivery_id for entry in found if entry.outcome is not None}
+
+    def note(conn: Connection) -> None:
+        deliveries.settle_many(conn, found, now=kit.clock())
+        _advance(conn, {entry.drop_id for entry in pending if entry.drop_id and entry.id in settled}, kit)
+        if settled:
+            kit.engine.submit(conn, TaskKind.CONFIRM, platform, not_before=kit.clock() + CONFIRM_AFTER)
+
+    await kit.store.write(note)
+
+
+def _take(conn: Connection, platform: str, limit: int, kit: Kit) -> _Load | None:
+    """Take the next batch, look at its passes and consents as they are now, and note the attempt."""
+    now = kit.clock()
+    taken = deliveries.take(conn, platform, limit=limit, now=now)
+    if not taken:
+        return None
+    attempt = attempts.begin(conn, platform, [entry.id for entry in taken], epoch=kit.store.epoch or 0, now=now)
+    stored = {row.no: row for row in passes.load_many(conn, sorted({entry.pass_no for entry in taken}))}
+    allowed = _consenting(conn, taken, kit)
+    parcels: list[Parcel] = []
+    settled: list[Settlement] = []
+    for delivery in taken:
+        row = stored[delivery.pass_no]
+        installed = row.apple if platform == Platform.APPLE else row.google
+        if delivery.purpose is Purpose.MARKETING and delivery.pass_no not in allowed:
+            settled.append(Settlement(delivery_id=delivery.id, outcome=Outcome.NO_CONSENT))
+        elif not installed:
+            settled.append(Settlement(delivery_id=delivery.id, outcome=Outcome.NOT_INSTALLED))
+        else:
+            parcel = Parcel(
+                delivery=delivery,
+                document=orjson.loads(row.document),
+                status=PassStatus(row.status),
+                revision=row.revision,
+                installed=installed,
+            )
+            parcels.append(parcel)
+    return _Load(attempt, parcels, settled, {entry.drop_id for entry in taken if entry.drop_id})
+
+
+def _consenting(conn: Connection, taken: Sequence[Delivery], kit: Kit) -> set[int]:
+    """Return the passes whose person still agrees to marketing at this moment."""
+    asking = [entry for entry in taken if entry.kind is DeliveryKind.MESSAGE and entry.purpose is Purpose.MARKETING]
+    result: set[int] = set()
+    for name in {entry.project for entry in asking}:
+        project = kit.projects.current(name)
+        owners = [(entry.pass_no, entry.pass_id) for entry in asking if entry.project == name]
+        subjects = subjects_of(conn, owners, project)
+        said = consents.granted(conn, name, sorted(set(subjects.values())), Purpose.MARKETING.value)
+        result |= {number for number, subject in subjects.items() if said.get(subject, False)}
+    return result
+
+
+async def _send(load: _Load, *, kit: Kit, platform: str) -> tuple[list[Settlement], str, str | None]:
+    """Return what became of each parcel, and how the call as a whole ended."""
+    if not load.parcels:
+        return load.settled, "ok", None
+    try:
+        answers = await kit.platforms[Platform(platform)].send(load.parcels)
+    except TemporaryFailure as failure:
+        after = failure.retry_after.total_seconds() if failure.retry_after else 0.0
+        return [*load.settled, *_all(load, str(failure), retry_after=after)], "temporary", str(failure)
+    except PermanentFailure as failure:
+        return [*load.settled, *_all(load, str(failure), outcome=Outcome.FAILED)], "permanent", str(failure)
+    except Exception:
+        log.exception("platform_call_failed", platform=platform, parcels=len(load.parcels))
+        return [*load.settled, *_all(load, "internal error", retry_after=0.0)], "temporary", "internal error"
+    return [*load.settled, *answers], "ok", None
+
+
+def _all(
+    load: _Load, reason: str, *, outcome: Outcome | None = None, retry_after: float | None = None
+) -> list[Settlement]:
+    return [
+        Settlement(delivery_id=parcel.delivery.id, outcome=outcome, retry_after=retry_after, reason=reason)
+        for parcel in load.parcels
+    ]
+
+
+def _settle(
+    conn: Connection, load: _Load, settlements: Sequence[Settlement], result: str, detail: str | None, *, kit: Kit
+) -> None:
+    now = kit.clock()
+    attempts.end(conn, load.attempt, result=result, detail=detail, now=now)
+    final = list(settlements)
+    tries = {parcel.delivery.id: parcel.delivery.attempts for parcel in load.parcels}
+    for found in settlements:
+        if found.outcome is not None or found.accepted or found.halted:
+            continue
+        floor = timedelta(seconds=found.retry_after or 0.0)
+        due = kit.sends.next_try(tries[found.delivery_id], now, retry_after=floor)
+        if due is None:
+            final.append(Settlement(delivery_id=found.delivery_id, outcome=Outcome.FAILED, reason=found.reason))
+        else:
+            deliveries.put_back(conn, [found.delivery_id], due_at=due, reason=found.reason)
+    deliveries.settle_many(conn, final, now=now)
+    _advance(conn, load.drop_ids, kit)
+
+
+def _advance(conn: Connection, drop_ids: set[str], kit: Kit) -> None:
+    """Let drops settle that have nothing open any more."""
+    for drop_id in sorted(drop_ids):
+        if deliveries.open_count(conn, drop_id) == 0:
+            kit.engine.submit(conn, TaskKind.ADVANCE, drop_id)
+
+
+def _ask_again(conn: Connection, platform: str, kit: Kit, *, confirm: bool) -> None:
+    due = deliveries.next_due(conn, platform)
+    if due is not None:
+        kit.engine.submit(conn, TaskKind.DELIVER, platform, not_before=due)
+    if confirm:
+        kit.engine.submit(conn, TaskKind.CONFIRM, platform, not_before=kit.clock() + CONFIRM_AFTER)

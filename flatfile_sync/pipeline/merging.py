@@ -1,0 +1,272 @@
+"""One chunk of records against the passes as they are now: pure, the same for apply and for a dry run.
+
+Records of one pass are taken in record order, as if one by one, and owe one push. What is returned is what to write;
+nothing is written here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from flatfile_sync.domain.catalogue import issue
+from flatfile_sync.domain.issues import Issue
+from flatfile_sync.domain.merge import Document, merge
+from flatfile_sync.domain.states import Notice, Operation, Owed, PassStatus, RecordStatus
+from flatfile_sync.store.passes import PassRow
+
+_SECOND: Final = 1_000_000
+# Beyond this many different sets of fields per pass only equal sets are compared: a hostile file stays linear.
+_MOST_SETS: Final = 64
+
+
+class Order(NamedTuple):
+    """What one record asks for (a row of a plan chunk)."""
+
+    record: int
+    line: int
+    op: str
+    pass_no: int
+    pass_id: str | None
+    pass_type: str | None
+    patch: dict[str, Any]
+    extra: dict[str, Any]
+    ids: dict[str, str]
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What became of one record; see `files.columns.VERDICT`."""
+
+    status: RecordStatus
+    changed: tuple[str, ...] = ()
+    message: str = ""
+    pass_no: int = 0
+    pass_id: str | None = None
+    revision: int | None = None
+    apple: Owed = Owed.NONE
+    google: Owed = Owed.NONE
+    notification: Notice = Notice.NONE
+    problem: Issue | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a chunk changes: passes as they will be, new ones with their identifiers and records, what is owed."""
+
+    verdicts: dict[int, Verdict] = field(default_factory=dict)
+    rewrites: list[PassRow] = field(default_factory=list)
+    creations: list[tuple[PassRow, dict[str, str], list[int]]] = field(default_factory=list)
+    content: list[tuple[int, int]] = field(default_factory=list)
+    """(pass number, record that owes it) of each pass whose content changed; creations owe through `creations`."""
+    messages: list[tuple[int, Order]] = field(default_factory=list)
+    corrections: list[tuple[int, Order]] = field(default_factory=list)
+    """(pass number, record) of each record with `set.id` columns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What a merge depends on besides records and passes. `now` in microseconds since 1970."""
+
+    project: str
+    feed: str
+    seq: int
+    now: int
+    newer_seq: int | None
+    platforms: Mapping[str, frozenset[str]]
+
+
+def merge_chunk(
+    orders: Sequence[Order],
+    stored: Mapping[int, PassRow],
+    refused: Mapping[int, Issue],
+    *,
+    around: Circumstances,
+) -> Outcome:
+    """Return what a chunk changes. `refused` are records whose corrected identifier is not to be had."""
+    result = Outcome()
+    groups: dict[int, list[Order]] = {}
+    for order in orders:
+        if order.record in refused:
+            result.verdicts[order.record] = Verdict(RecordStatus.REJECTED, problem=refused[order.record])
+        else:
+            groups.setdefault(order.pass_no, []).append(order)
+    for pass_no, group in groups.items():
+        row = stored.get(pass_no)
+        if row is None and pass_no < 0:
+            row = _newborn(group[0], around)
+        if row is None:
+            for order in group:
+                problem = issue("A01", record=order.record)
+                result.verdicts[order.record] = Verdict(RecordStatus.REJECTED, problem=problem)
+            continue
+        _merge_pass(row, group, result, around)
+    return result
+
+
+def _newborn(order: Order, around: Circumstances) -> PassRow:
+    """Return the pass that a record creates, before any of its values."""
+    return PassRow(
+        no=order.pass_no,
+        id=order.pass_id or "",
+        project=around.project,
+        pass_type=order.pass_type or "",
+        status=PassStatus.ACTIVE,
+        revision=0,
+        document="{}",
+        expires_at=None,
+        writers="{}",
+        apple=0,
+        google=0,
+        modified_at=0,
+    )
+
+
+@dataclass(slots=True)
+class _Working:
+    """A pass while the records of a chunk are laid over it. `last` is the last record that changed something, or 0."""
+
+    row: PassRow
+    document: Document
+    status: str
+    expires_at: str | None
+    last: int = 0
+
+    @property
+    def creating(self) -> bool:
+        return self.row.no < 0
+
+    def take(self, order: Order) -> tuple[str, ...]:
+        """Lay one record over the pass and return what it changed."""
+        changed = merge(self.document, order.patch)
+        if order.op != Operation.VOID and not order.extra:
+            return changed
+        status = PassStatus.VOIDED.value if order.op == Operation.VOID else order.extra.get("status", self.status)
+        expires_at = order.extra.get("expires_at", self.expires_at)
+        differs = (("expires_at", expires_at != self.expires_at), ("status", status != self.status))
+        self.status, self.expires_at = status, expires_at
+        return (
+            *changed,
+            *(name for name, different in differs if different),
+            *(f"set.id.{kind}" for kind in order.extra.get("set_ids", ())),
+        )
+
+
+def _merge_pass(row: PassRow, group: Sequence[Order], result: Outcome, around: Circumstances) -> None:
+    writers: dict[str, int] = orjson.loads(row.writers)
+    if around.newer_seq is not None and writers.get(around.feed, 0) > around.seq:
+        for order in group:
+            problem = issue("C01", record=order.record, newer=writers[around.feed])
+            result.verdicts[order.record] = Verdict(
+                RecordStatus.REJECTED, problem=problem, pass_no=row.no, pass_id=row.id
+            )
+        return
+    working = _Working(row, orjson.loads(row.document), row.status, row.expires_at)
+    before = (dict(working.document), row.status, row.expires_at) if len(group) > 1 else None
+    winners = _winners(group) if len(group) > 1 else {}
+    if working.creating:
+        winners.pop(group[0].record, None)
+    for order in group:
+        verdict = Verdict(RecordStatus.UNCHANGED, pass_no=row.no, pass_id=row.id)
+        result.verdicts[order.record] = verdict
+        if order.record in winners:
+            verdict.status, verdict.message = RecordStatus.SUPERSEDED, f"superseded by line {winners[order.record]}"
+            continue
+        verdict.changed = working.take(order)
+        if verdict.changed or (working.creating and order is group[0]):
+            verdict.status, working.last = RecordStatus.APPLIED, order.record
+        if order.extra.get("set_ids"):
+            result.corrections.append((row.no, order))
+            before = None
+    if before == (working.document, working.status, working.expires_at) and not working.creating:
+        # Changed and changed back: nothing to write, nothing to push.
+        _call_off(group, result)
+        working.last = 0
+    _owe(working, writers, group, result, around)
+
+
+def _owe(
+    working: _Working, writers: dict[str, int], group: Sequence[Order], result: Outcome, around: Circumstances
+) -> None:
+    """Note the pass as it will be, and what its records owe."""
+    row = working.row
+    for order in group:
+        if order.extra.get("messages"):
+            _owe_message(row, order, result, around)
+    revision = row.revision
+    if working.last:
+        revision += 1
+        writers[around.feed] = around.seq
+        after = row._replace(
+            status=working.status,
+            revision=revision,
+            document=orjson.dumps(working.document).decode(),
+            expires_at=working.expires_at,
+            writers=orjson.dumps(writers).decode(),
+            # Whole seconds, strictly rising: Last-Modified has no finer resolution (wallet contract, 1.4).
+            modified_at=max(around.now // _SECOND * _SECOND, row.modified_at + _SECOND),
+        )
+        if working.creating:
+            result.creations.append((after, group[0].ids, [order.record for order in group]))
+        else:
+            result.rewrites.append(after)
+            result.content.append((row.no, working.last))
+    shown = _owed(row, around)
+    for order in group:
+        verdict = result.verdicts[order.record]
+        verdict.revision = revision
+        if verdict.changed or (working.creating and order is group[0]):
+            verdict.apple, verdict.google = shown
+
+
+def _call_off(group: Sequence[Order], result: Outcome) -> None:
+    for order in group:
+        verdict = result.verdicts[order.record]
+        if verdict.status is RecordStatus.APPLIED:
+            verdict.status, verdict.changed = RecordStatus.UNCHANGED, ()
+
+
+def _owe_message(row: PassRow, order: Order, result: Outcome, around: Circumstances) -> None:
+    """Owe a message: it is a change of its own and takes effect although no value changed."""
+    verdict = result.verdicts[order.record]
+    verdict.status = RecordStatus.APPLIED
+    offered = around.platforms.get(row.pass_type, frozenset())
+    if (row.apple and "apple" in offered) or (row.google and "google" in offered):
+        verdict.notification = Notice.QUEUED
+        result.messages.append((row.no, order))
+
+
+def _owed(row: PassRow, around: Circumstances) -> tuple[Owed, Owed]:
+    offered = around.platforms.get(row.pass_type, frozenset())
+    words = []
+    for name, installed in (("apple", row.apple), ("google", row.google)):
+        words.append(Owed.NONE if name not in offered else Owed.QUEUED if installed else Owed.NOT_INSTALLED)
+    return words[0], words[1]
+
+
+def _winners(group: Sequence[Order]) -> dict[int, int]:
+    """Return record -> line of the next later record that writes every field it writes."""
+    result: dict[int, int] = {}
+    later: dict[frozenset[str], int] = {}
+    for order in reversed(group):
+        fields = _fields(order)
+        if not order.extra.get("messages") and not order.extra.get("set_ids"):
+            if len(later) <= _MOST_SETS:
+                lines = [line for wider, line in later.items() if fields <= wider]
+                winner = min(lines) if lines else None
+            else:
+                winner = later.get(fields)
+            if winner is not None:
+                result[order.record] = winner
+        later[fields] = order.line
+    return result
+
+
+def _fields(order: Order) -> frozenset[str]:
+    named = set(order.patch)
+    if order.op == Operation.VOID or "status" in order.extra:
+        named.add("status")
+    if "expires_at" in order.extra:
+        named.add("expires_at")
+    return frozenset(named)

@@ -1,0 +1,194 @@
+"""Plan: which pass each record means, which passes will be created, and whether the guards let the drop go on.
+
+Plan decides who; apply decides what. Nothing of a pass is written here.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy.engine import Connection
+
+from flatfile_sync.domain import faults, guards
+from flatfile_sync.domain.columns import Role
+from flatfile_sync.domain.drop import Chunk, Drop
+from flatfile_sync.domain.issues import Issue
+from flatfile_sync.domain.project import Feed, GuardAction, Project
+from flatfile_sync.domain.states import Decision, DropState, DropVerdict
+from flatfile_sync.pipeline.ack import PreparedAck, commit_ack, prepare_ack
+from flatfile_sync.pipeline.creating import Answer, Newborn, amend, meeting_records, namers
+from flatfile_sync.pipeline.crew import in_order
+from flatfile_sync.pipeline.flow import Checked, Slice
+from flatfile_sync.pipeline.kit import Kit
+from flatfile_sync.pipeline.resolving import Found, Resolved, distinct_keys, resolve_chunk
+from flatfile_sync.pipeline.tails import assign, split_off
+from flatfile_sync.store import chunks, drops, identifiers
+
+
+async def plan(
+    drop: Drop,
+    checked: Checked,
+    project: Project,
+    feed: Feed,
+    *,
+    kit: Kit,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Drop:
+    """Return the drop as PLANNED, or as HELD if a guard wants an operator to look."""
+    folder = kit.spool.work(drop.id)
+    columns = () if checked.refused else checked.reading.columns
+    keys = [column.name for column in columns if column.role in {Role.IDENTIFIER, Role.PASS_ID}]
+
+    async def resolve(part: Slice) -> Resolved:
+        source = folder / part.file
+        wanted = await kit.compute.run(distinct_keys, source, keys)
+        found = await kit.store.read(lambda conn: _look_up(conn, project.name, wanted))
+        target = folder / f"plan-{part.no:05}.arrow"
+        return await kit.compute.run(
+            resolve_chunk, source, target, found=found, project=project, feed=feed, drop_id=drop.id
+        )
+
+    parts: list[Resolved] = []
+    done = 0
+    async for resolved in in_order(checked.slices, resolve, width=kit.compute.width * 2):
+        parts.append(resolved)
+        done += len(resolved.pass_nos)
+        progress(done)
+    pass_nos, failed = await _follow_new_passes(parts, checked, project, folder, kit)
+    planned = await _chunks(drop, parts, pass_nos, folder, kit)
+    for part in checked.slices:
+        (folder / part.file).unlink()
+    tripped = None
+    if not checked.refused and drop.verdict is None:
+        sound = np.flatnonzero(~failed)
+        tripped = guards.check(
+            feed.guards,
+            records=len(failed),
+            failed=int(failed.sum()),
+            leading_failures=int(sound[0]) if len(sound) else len(failed),
+            child=drop.parent_id is not None,
+        )
+    issues = [*checked.issues, *([tripped.issue] if tripped else [])]
+    summary = _summary(checked, issues, tripped, int(failed.sum()))
+    held = tripped is not None and feed.guards.action is GuardAction.HOLD
+    decision, values = _decided(drop, checked, issues, tripped, held=held)
+    ack = await prepare_ack(drop, decision, kit=kit, why=str(values["reason"])) if decision else None
+    return await kit.store.write(
+        lambda conn: _commit(conn, drop, planned, ack, kit=kit, held=held, summary=summary, values=values)
+    )
+
+
+def _look_up(conn: Connection, project: str, wanted: dict[str, list[str]]) -> Found:
+    """Return, per identifier column, which passes carry each of the values."""
+    found: dict[str, dict[str, list[tuple[int, str, str]]]] = {}
+    for column, values in wanted.items():
+        if column == "id":
+            matches = identifiers.resolve_ids(conn, project, values)
+        else:
+            matches = identifiers.resolve(conn, project, column.removeprefix("id."), values)
+        by_value: dict[str, list[tuple[int, str, str]]] = {}
+        for value, number, pass_id, pass_type in matches:
+            by_value.setdefault(value, []).append((number, pass_id, pass_type))
+        found[column] = by_value
+    return found
+
+
+async def _follow_new_passes(
+    parts: Sequence[Resolved], checked: Checked, project: Project, folder: Path, kit: Kit
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Let later records see the passes that earlier ones create; return pass number and failure of every record."""
+    pass_nos, failed = [part.pass_nos for part in parts], [part.failed for part in parts]
+    meeting = meeting_records(parts) if parts else np.array([], dtype=np.int32)
+    born = Newborn(project)
+    if len(meeting):
+        for place, (part, source) in enumerate(zip(parts, checked.slices, strict=True)):
+            low, high = np.searchsorted(meeting, (source.first, source.first + source.records))
+            here = meeting[low:high].tolist()
+            if not here:
+                continue
+            named = await kit.compute.run(namers, folder / part.file, folder / source.file, here)
+            answers: dict[int, Answer] = {}
+            for namer in named:
+                answer = born.follow(namer)
+                if answer is not None:
+                    answers[namer.record] = answer
+            if answers:
+                pass_nos[place], failed[place] = await kit.compute.run(amend, folder / part.file, answers)
+    if not parts:
+        return np.array([], dtype=np.int64), np.array([], dtype=bool)
+    return np.concatenate(pass_nos), np.concatenate(failed)
+
+
+async def _chunks(
+    drop: Drop, parts: Sequence[Resolved], pass_nos: npt.NDArray[np.int64], folder: Path, kit: Kit
+) -> list[Chunk]:
+    """Return the chunks to apply: one per slice, then those of passes that are named more than once."""
+    sizes = [len(part.pass_nos) for part in parts]
+    planned = []
+    tails = []
+    if parts:
+        apart = np.concatenate([part.apart for part in parts])
+        tails = await kit.compute.run(assign, pass_nos, apart, size=kit.chunk_records)
+    firsts = [(folder / part.file, part.first) for part in parts]
+    moved = np.sort(np.concatenate(tails)) if tails else np.array([], dtype=np.int64)
+    for no, (part, size) in enumerate(zip(parts, sizes, strict=True)):
+        low, high = np.searchsorted(moved, (part.first - 1, part.first - 1 + size))
+        planned.append(Chunk(drop_id=drop.id, no=no, kind="main", records=size - int(high - low), plan_file=part.file))
+    for no, positions in enumerate(tails, start=len(parts)):
+        name = f"plan-{no:05}.arrow"
+        await kit.compute.run(split_off, firsts, positions, folder / name)
+        planned.append(Chunk(drop_id=drop.id, no=no, kind="tail", records=len(positions), plan_file=name))
+    return planned
+
+
+def _summary(
+    checked: Checked, issues: Sequence[Issue], tripped: guards.Tripped | None, failed: int
+) -> dict[str, object]:
+    """Return what the report needs to know of the steps before it."""
+    reading = checked.reading
+    return {
+        "records": reading.records,
+        "failed": failed,
+        "header": reading.header_bytes.hex(),
+        "columns": [column.name for column in reading.columns],
+        "dialect": asdict(reading.dialect) if reading.dialect else None,
+        "issues": [asdict(problem) for problem in issues],
+        "guard": {"rule": tripped.rule, "limit": tripped.limit, "observed": tripped.observed} if tripped else None,
+    }
+
+
+def _decided(
+    drop: Drop, checked: Checked, issues: Sequence[Issue], tripped: guards.Tripped | None, *, held: bool
+) -> tuple[Decision | None, dict[str, object]]:
+    """Return the changed decision for the ack, if it changed, and what to write into the drop."""
+    if drop.verdict is not None:
+        return None, {}
+    if held and tripped is not None:
+        return Decision.HELD, {"reason": tripped.issue.message}
+    if checked.refused or tripped is not None:
+        first = next(problem for problem in issues if problem.severity == "error")
+        return Decision.REJECTED, {"verdict": DropVerdict.REJECTED, "reason": f"{first.code}: {first.message}"}
+    return None, {}
+
+
+def _commit(
+    conn: Connection,
+    drop: Drop,
+    planned: Sequence[Chunk],
+    ack: PreparedAck | None,
+    *,
+    kit: Kit,
+    held: bool,
+    summary: dict[str, object],
+    values: dict[str, object],
+) -> Drop:
+    chunks.delete_of_drop(conn, drop.id)
+    chunks.insert_many(conn, planned)
+    if ack is not None:
+        commit_ack(conn, ack, drop)
+    state = DropState.HELD if held else DropState.PLANNED
+    moved = drops.move(conn, drop, state, planned_at=kit.clock(), summary=summary, **values)
+    faults.point("plan.before_commit")
+    return moved

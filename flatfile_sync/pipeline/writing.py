@@ -1,0 +1,278 @@
+"""What a merged chunk writes, and what may have changed since the drop was planned. Called inside its transaction."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy.engine import Connection
+
+from flatfile_sync.domain.catalogue import issue
+from flatfile_sync.domain.drop import Drop
+from flatfile_sync.domain.issues import Issue
+from flatfile_sync.domain.project import Cardinality, Feed, Project
+from flatfile_sync.domain.states import Lane, Notice, Operation, Platform, Purpose
+from flatfile_sync.pipeline.merging import Order, Outcome
+from flatfile_sync.store import consents, deliveries, identifiers, passes
+from flatfile_sync.store.dialects import next_tag
+from flatfile_sync.store.tables import micros
+
+_LANES = {"operational": Lane.OPERATIONAL, "bulk": Lane.BULK}
+
+
+class Statement(NamedTuple):
+    """What a record says about consent, applied or not; `pass_no` 0 = it named no pass."""
+
+    record: int
+    pass_no: int
+    pass_id: str
+    key_type: str | None
+    key: str | None
+    ids: Mapping[str, str]
+    consents: Sequence[Mapping[str, Any]]
+
+
+def record_consents(
+    conn: Connection, statements: Sequence[Statement], *, drop: Drop, project: Project, now: datetime
+) -> None:
+    """Store opt-ins and opt-outs whose subject can be read, also those of rejected and superseded records."""
+    if not statements:
+        return
+    person = next((kind.name for kind in project.model.identifiers if kind.person), "")
+    owners = subjects_of(conn, [(told.pass_no, told.pass_id) for told in statements if told.pass_no > 0], project)
+    rows = []
+    for told in statements:
+        subject = owners.get(told.pass_no)
+        if subject is None and person and told.key_type == f"id.{person}" and told.key:
+            subject = (person, told.key)
+        if subject is None and told.pass_no < 0:
+            subject = (person, told.ids[person]) if person in told.ids else ("pass", told.pass_id)
+        if subject is None:
+            continue
+        for entry in told.consents:
+            at = entry.get("at")
+            rows.append(
+                consents.ConsentRow(
+                    project=project.name,
+                    subject_kind=subject[0],
+                    subject=subject[1],
+                    purpose=entry["purpose"],
+                    granted=entry["granted"],
+                    at=datetime.fromisoformat(at) if at else drop.received_at,
+                    source=entry.get("source"),
+                    proof=entry.get("proof"),
+                    drop_id=drop.id,
+                    record=told.record,
+                    recorded_at=now,
+                )
+            )
+    consents.record_many(conn, rows)
+
+
+def settle_creations(
+    conn: Connection, orders: Sequence[Order], project: Project
+) -> tuple[list[Order], dict[int, Issue]]:
+    """Turn creations whose identifier was taken since plan into updates, or into issues where they must create.
+
+    Two feeds may have planned the same new pass at once; the second finds it here.
+    """
+    owners = _owners_by_now(conn, [order for order in orders if order.pass_no < 0 and order.ids], project)
+    if not owners:
+        return list(orders), {}
+    known = {row.no: row for row in passes.load_many(conn, sorted(set().union(*owners.values())))}
+    refused: dict[int, Issue] = {}
+    settled: list[Order] = []
+    for order in orders:
+        found = owners.get(order.pass_no)
+        if found is None:
+            settled.append(order)
+            continue
+        words = " and ".join(f"id.{name}" for name in order.ids) or "its identifier"
+        if len(found) > 1:
+            refused[order.record] = issue("K04", record=order.record, key=words)
+        elif order.op == Operation.CREATE:
+            refused[order.record] = issue("K05", record=order.record, key=words)
+        row = known[min(found)]
+        settled.append(order._replace(pass_no=row.no, pass_id=row.id, ids={}))
+    return settled, refused
+
+
+def _owners_by_now(conn: Connection, creators: Sequence[Order], project: Project) -> dict[int, set[int]]:
+    """Return negative pass number -> the passes that carry one of its unique identifiers by now."""
+    owners: dict[int, set[int]] = defaultdict(set)
+    for kind in project.model.identifiers:
+        wanted = [order for order in creators if kind.name in order.ids]
+        if kind.cardinality is not Cardinality.UNIQUE or not wanted:
+            continue
+        taken = identifiers.taken(conn, project.name, kind.name, sorted({order.ids[kind.name] for order in wanted}))
+        for order in wanted:
+            found = taken.get((order.ids[kind.name], order.pass_type or ""))
+            if found is not None:
+                owners[order.pass_no].add(found)
+    return owners
+
+
+def without_equal_corrections(conn: Connection, orders: Sequence[Order]) -> list[Order]:
+    """Return the orders without corrections to the value a pass already has: those change nothing."""
+    correcting = sorted({order.pass_no for order in orders if order.extra.get("set_ids")})
+    if not correcting:
+        return list(orders)
+    current = {(number, kind, value) for number, kind, value in identifiers.of_passes(conn, correcting)}
+    settled = []
+    for order in orders:
+        asked: dict[str, str] = order.extra.get("set_ids", {})
+        new = {kind: value for kind, value in asked.items() if (order.pass_no, kind, value) not in current}
+        if new == asked:
+            settled.append(order)
+        else:
+            rest = {name: value for name, value in order.extra.items() if name != "set_ids"}
+            settled.append(order._replace(extra=rest | ({"set_ids": new} if new else {})))
+    return settled
+
+
+def refused_corrections(conn: Connection, orders: Sequence[Order], project: Project) -> dict[int, Issue]:
+    """Return K07 for each record whose corrected identifier belongs to a pass that keeps it.
+
+    A swap is allowed: a value is free if its owner gives it up in the same chunk. One refusal may keep a value where
+    it is, so the check is repeated until nothing changes.
+    """
+    asked: dict[tuple[str, str, str], list[Order]] = defaultdict(list)
+    for order in orders:
+        for kind, value in order.extra.get("set_ids", {}).items():
+            asked[kind, value, order.pass_type or ""].append(order)
+    refused: dict[int, Issue] = {}
+    for kind in project.model.identifiers:
+        if kind.cardinality is not Cardinality.UNIQUE:
+            continue
+        wanted = {(value, scope): found for (name, value, scope), found in asked.items() if name == kind.name}
+        if not wanted:
+            continue
+        taken = identifiers.taken(conn, project.name, kind.name, sorted({value for value, _ in wanted}))
+        moving = {order.pass_no: place for place, found in wanted.items() for order in found}
+        before = -1
+        while before != len(refused):
+            before = len(refused)
+            for place, found in wanted.items():
+                owner = taken.get(place)
+                stays = owner is not None and moving.get(owner, place) == place
+                claimants = {order.pass_no for order in found if order.record not in refused}
+                for order in found:
+                    # Two passes cannot both get the value: the first record has it.
+                    later = len(claimants) > 1 and order.pass_no != found[0].pass_no
+                    if order.record not in refused and ((stays and owner != order.pass_no) or later):
+                        column = f"set.id.{kind.name}"
+                        refused[order.record] = issue("K07", record=order.record, column=column, key=column)
+                        moving.pop(order.pass_no, None)
+    return refused
+
+
+def write_outcome(
+    conn: Connection, outcome: Outcome, *, drop: Drop, feed: Feed, project: Project, now: datetime
+) -> None:
+    """Write passes, identifiers, consents and deliveries owed; set notification words that depend on consent."""
+    moment = micros(now)
+    if outcome.rewrites or outcome.creations:
+        tag = next_tag(conn)
+        rewritten = [
+            (row.status, row.revision, row.document, row.expires_at, row.writers, tag, row.modified_at, row.no)
+            for row in outcome.rewrites
+        ]
+        passes.rewrite_many(conn, rewritten)
+        _create(conn, outcome, project, tag=tag, moment=moment)
+    if outcome.corrections:
+        _correct(conn, outcome, project)
+    _owe_content(conn, outcome, drop=drop, feed=feed, now=now)
+    _owe_messages(conn, outcome, drop=drop, project=project, now=now)
+
+
+def _correct(conn: Connection, outcome: Outcome, project: Project) -> None:
+    """Replace corrected identifiers in one phase: delete all, then insert all."""
+    new: dict[tuple[str, int], tuple[str, str]] = {}
+    for number, order in outcome.corrections:
+        for kind, value in order.extra["set_ids"].items():
+            found = project.model.identifier(kind)
+            unique = found is not None and found.cardinality is Cardinality.UNIQUE
+            new[kind, number] = (value, (order.pass_type if unique else order.pass_id) or "")
+    identifiers.delete_many(conn, [(project.name, kind, number) for kind, number in new])
+    identifiers.insert_many(
+        conn, [(project.name, kind, value, scope, number) for (kind, number), (value, scope) in new.items()]
+    )
+
+
+def _create(conn: Connection, outcome: Outcome, project: Project, *, tag: int, moment: int) -> None:
+    if not outcome.creations:
+        return
+    created = passes.create_many(conn, [row for row, _, _ in outcome.creations], tag=tag, created_at=moment)
+    unique = {kind.name for kind in project.model.identifiers if kind.cardinality is Cardinality.UNIQUE}
+    rows = []
+    for row, (_, ids, records) in zip(created, outcome.creations, strict=True):
+        rows += [
+            (row.project, kind, value, row.pass_type if kind in unique else row.id, row.no)
+            for kind, value in ids.items()
+        ]
+        for record in records:
+            outcome.verdicts[record].pass_no = row.no
+    identifiers.insert_many(conn, rows)
+
+
+def _owe_content(conn: Connection, outcome: Outcome, *, drop: Drop, feed: Feed, now: datetime) -> None:
+    moment, lane = micros(now), int(_LANES[feed.lane])
+    rows: list[deliveries.ContentRow] = []
+    for number, record in outcome.content:
+        verdict = outcome.verdicts[record]
+        for platform, word in ((Platform.APPLE, verdict.apple), (Platform.GOOGLE, verdict.google)):
+            if word == "queued":
+                revision = verdict.revision or 0
+                rows.append((drop.project, number, platform.value, revision, lane, drop.id, record, moment))
+    if rows:
+        deliveries.overtake(conn, sorted({row[1] for row in rows}), now=now)
+        deliveries.owe_content(conn, rows)
+
+
+def _owe_messages(conn: Connection, outcome: Outcome, *, drop: Drop, project: Project, now: datetime) -> None:
+    if not outcome.messages:
+        return
+    stored = {row.no: row for row in passes.load_many(conn, sorted({number for number, _ in outcome.messages}))}
+    allowed = _allowed(conn, outcome, project)
+    rows: list[deliveries.MessageRow] = []
+    for number, order in outcome.messages:
+        told: dict[str, Any] = order.extra.get("notification", {})
+        purpose = Purpose(told.get("purpose") or Purpose.TRANSACTIONAL)
+        if purpose is Purpose.MARKETING and not allowed.get(number, False):
+            outcome.verdicts[order.record].notification = Notice.NO_CONSENT
+            continue
+        lane = Lane.MARKETING if purpose is Purpose.MARKETING else Lane.TRANSACTIONAL
+        messages: dict[str, str] = order.extra["messages"]
+        text = messages.get("") or next(iter(messages.values()))
+        due = max(micros(now), _micros(told.get("not_before")) or 0)
+        until = _micros(told.get("expires_at"))
+        row = stored[number]
+        for platform, installed in ((Platform.APPLE, row.apple), (Platform.GOOGLE, row.google)):
+            if installed:
+                owed = (drop.project, number, platform.value, row.revision, int(lane), drop.id, order.record, due)
+                rows.append((*owed, text, purpose.value, until))
+    deliveries.owe_messages(conn, rows)
+
+
+def _allowed(conn: Connection, outcome: Outcome, project: Project) -> dict[int, bool]:
+    """Return pass number -> whether its person (else the pass itself) has opted in to marketing."""
+    subjects = subjects_of(conn, [(number, order.pass_id or "") for number, order in outcome.messages], project)
+    said = consents.granted(conn, project.name, sorted(set(subjects.values())), Purpose.MARKETING.value)
+    return {number: said.get(subject, False) for number, subject in subjects.items()}
+
+
+def subjects_of(conn: Connection, owners: Sequence[tuple[int, str]], project: Project) -> dict[int, consents.Subject]:
+    """Return whose consent counts for each (pass number, pass id): the person if one is known, else the pass."""
+    person = next((kind.name for kind in project.model.identifiers if kind.person), None)
+    persons: dict[int, str] = {}
+    if person is not None:
+        found = identifiers.of_passes(conn, sorted({number for number, _ in owners}))
+        persons = {number: value for number, kind, value in found if kind == person}
+    return {
+        number: (person or "", persons[number]) if number in persons else ("pass", pass_id)
+        for number, pass_id in owners
+    }
+
+
+def _micros(text: str | None) -> int | None:
+    return None if text is None else micros(datetime.fromisoformat(text))

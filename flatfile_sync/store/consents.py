@@ -1,0 +1,73 @@
+"""Opt-ins and opt-outs with their proof; the latest `at` wins."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from flatfile_sync.store.dialects import key_set
+from flatfile_sync.store.tables import consents
+
+Subject = tuple[str, str]
+"""(the `person` identifier kind or `pass`, its value)."""
+
+
+class ConsentRow(NamedTuple):
+    """One statement of a subject about a purpose."""
+
+    project: str
+    subject_kind: str
+    subject: str
+    purpose: str
+    granted: bool
+    at: datetime
+    source: str | None
+    proof: str | None
+    drop_id: str
+    record: int
+    recorded_at: datetime
+
+
+def record_many(conn: Connection, rows: Sequence[ConsentRow]) -> None:
+    """Store statements; one of the same (drop, record, purpose) is stored once."""
+    if not rows:
+        return
+    drop_ids = sorted({row.drop_id for row in rows})
+    known = {
+        (drop_id, record, purpose)
+        for drop_id, record, purpose in conn.execute(
+            sa.select(consents.c.drop_id, consents.c.record, consents.c.purpose).where(
+                consents.c.drop_id.in_(drop_ids),
+                consents.c.record.in_(sa.select(key_set(conn, [row.record for row in rows]).c.value)),
+            )
+        )
+    }
+    fresh = [row._asdict() for row in rows if (row.drop_id, row.record, row.purpose) not in known]
+    if fresh:
+        conn.execute(sa.insert(consents), fresh)
+
+
+def granted(conn: Connection, project: str, subjects: Sequence[Subject], purpose: str) -> dict[Subject, bool]:
+    """Return what each subject said last about a purpose; one that never said anything is not in the answer."""
+    if not subjects:
+        return {}
+    values = key_set(conn, sorted({value for _, value in subjects}), kind=str)
+    query = (
+        sa.select(consents.c.subject_kind, consents.c.subject, consents.c.granted)
+        .where(
+            consents.c.project == project,
+            consents.c.purpose == purpose,
+            consents.c.subject_kind.in_(sorted({kind for kind, _ in subjects})),
+            consents.c.subject.in_(sa.select(values.c.value)),
+        )
+        # Of two statements of the same moment the opt-out wins: it is read last.
+        .order_by(consents.c.at, consents.c.granted.desc(), consents.c.id)
+    )
+    asked = set(subjects)
+    latest: dict[Subject, bool] = {}
+    for kind, subject, said in conn.execute(query):
+        if (kind, subject) in asked:
+            latest[kind, subject] = bool(said)
+    return latest

@@ -1,0 +1,235 @@
+"""Deliveries: owed by an apply, taken by a sender, settled once.
+
+An update names the state it expects, so a result that comes for an overtaken delivery changes nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from flatfile_sync.domain.delivery import Delivery, Settlement
+from flatfile_sync.domain.states import DeliveryKind, DeliveryState, Lane, Outcome, Platform, Purpose
+from flatfile_sync.store.dialects import insert_many, join_outwards, key_set
+from flatfile_sync.store.tables import deliveries, passes
+
+_OWED = ("project", "pass_no", "platform", "revision", "lane", "drop_id", "record", "due_at")
+_OPEN = deliveries.c.state != DeliveryState.SETTLED
+# Two comparisons, since an executemany cannot expand a list.
+_ON_THE_WIRE = (deliveries.c.state == DeliveryState.SENDING) | (deliveries.c.state == DeliveryState.ACCEPTED)
+
+ContentRow = tuple[str, int, str, int, int, str, int, int]
+"""(project, pass number, platform, revision, lane, drop id, record, due at in microseconds)."""
+MessageRow = tuple[str, int, str, int, int, str, int, int, str, str, int | None]
+"""A `ContentRow`, then (text, purpose, expires at in microseconds)."""
+
+
+def overtake(conn: Connection, pass_nos: Sequence[int], *, now: datetime) -> int:
+    """Settle the open content deliveries of these passes: a newer revision is about to be owed. Return how many."""
+    if not pass_nos:
+        return 0
+    keys = key_set(conn, pass_nos)
+    statement = (
+        sa.update(deliveries)
+        .where(
+            deliveries.c.kind == DeliveryKind.CONTENT,
+            _OPEN,
+            deliveries.c.pass_no.in_(sa.select(keys.c.value)),
+        )
+        .values(state=DeliveryState.SETTLED, outcome=Outcome.OVERTAKEN, settled_at=now, reason="a newer revision")
+    )
+    return conn.execute(statement).rowcount
+
+
+def owe_content(conn: Connection, rows: Iterable[ContentRow]) -> None:
+    """Owe each pass's content at a revision."""
+    columns = (*_OWED, "kind", "state", "attempts")
+    tail = (DeliveryKind.CONTENT.value, DeliveryState.DUE.value, 0)
+    insert_many(conn, deliveries, columns, ((*row, *tail) for row in rows))
+
+
+def owe_messages(conn: Connection, rows: Iterable[MessageRow]) -> None:
+    """Owe one message each."""
+    columns = (*_OWED, "text", "purpose", "expires_at", "kind", "state", "attempts")
+    tail = (DeliveryKind.MESSAGE.value, DeliveryState.DUE.value, 0)
+    insert_many(conn, deliveries, columns, ((*row, *tail) for row in rows))
+
+
+def take(conn: Connection, platform: str, *, limit: int, now: datetime) -> list[Delivery]:
+    """Move due deliveries of the first lane that has any to `sending` and return them, oldest first.
+
+    Messages that expired while they waited settle as `expired` instead.
+    """
+    due = (deliveries.c.platform == platform) & (deliveries.c.state == DeliveryState.DUE) & (deliveries.c.due_at <= now)
+    conn.execute(
+        sa.update(deliveries)
+        .where(due, deliveries.c.expires_at <= now)
+        .values(state=DeliveryState.SETTLED, outcome=Outcome.EXPIRED, settled_at=now)
+    )
+    lane = conn.execute(sa.select(sa.func.min(deliveries.c.lane)).where(due)).scalar_one()
+    if lane is None:
+        return []
+    ids = list(
+        conn.execute(
+            sa.select(deliveries.c.id)
+            .where(due, deliveries.c.lane == lane)
+            .order_by(deliveries.c.due_at, deliveries.c.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        ).scalars()
+    )
+    if not ids:
+        return []
+    conn.execute(
+        sa.update(deliveries)
+        .where(deliveries.c.id.in_(sa.select(key_set(conn, ids).c.value)))
+        .values(state=DeliveryState.SENDING, attempts=deliveries.c.attempts + 1)
+    )
+    return _load(conn, ids)
+
+
+def accepted(conn: Connection, platform: str, *, limit: int) -> list[Delivery]:
+    """Return deliveries whose outcome is still to come, oldest first."""
+    query = (
+        sa.select(deliveries.c.id)
+        .where(deliveries.c.platform == platform, deliveries.c.state == DeliveryState.ACCEPTED)
+        .order_by(deliveries.c.id)
+        .limit(limit)
+    )
+    return _load(conn, list(conn.execute(query).scalars()))
+
+
+def settle_many(conn: Connection, settlements: Sequence[Settlement], *, now: datetime) -> None:
+    """Record outcomes, acceptances and halts of deliveries that are on the wire."""
+    for values, chosen in (
+        ({"state": DeliveryState.ACCEPTED}, [s for s in settlements if s.accepted and s.outcome is None]),
+        ({"state": DeliveryState.HALTED}, [s for s in settlements if s.halted and s.outcome is None]),
+        ({"state": DeliveryState.SETTLED, "settled_at": now}, [s for s in settlements if s.outcome is not None]),
+    ):
+        if not chosen:
+            continue
+        marks: dict[str, Any] = {"reason": sa.bindparam("new_reason")}
+        if "settled_at" in values:
+            marks["outcome"] = sa.bindparam("new_outcome")
+        statement = (
+            sa.update(deliveries)
+            .where(deliveries.c.id == sa.bindparam("which"), _ON_THE_WIRE)
+            .values(**values, **marks)
+        )
+        rows = [{"which": s.delivery_id, "new_reason": s.reason or None, "new_outcome": s.outcome} for s in chosen]
+        if "outcome" not in marks:
+            for row in rows:
+                del row["new_outcome"]
+        conn.execute(statement, rows)
+
+
+def put_back(conn: Connection, ids: Sequence[int], *, due_at: datetime, reason: str) -> None:
+    """Make deliveries due again after a failure that may pass."""
+    if ids:
+        conn.execute(
+            sa.update(deliveries)
+            .where(
+                deliveries.c.id.in_(sa.select(key_set(conn, ids).c.value)),
+                deliveries.c.state == DeliveryState.SENDING,
+            )
+            .values(state=DeliveryState.DUE, due_at=due_at, reason=reason)
+        )
+
+
+def recover(conn: Connection, *, now: datetime) -> int:
+    """Make due what an earlier daemon left on the wire: what became of it is unknown, so it goes again, same id."""
+    statement = sa.update(deliveries).where(deliveries.c.state == DeliveryState.SENDING)
+    return conn.execute(statement.values(state=DeliveryState.DUE, due_at=now, reason="unknown")).rowcount
+
+
+def open_count(conn: Connection, drop_id: str) -> int:
+    """Return how many deliveries of a drop have no outcome yet."""
+    query = sa.select(sa.func.count()).select_from(deliveries).where(deliveries.c.drop_id == drop_id, _OPEN)
+    return int(conn.execute(query).scalar_one())
+
+
+def next_due(conn: Connection, platform: str) -> datetime | None:
+    """Return when the platform's earliest waiting delivery is due, or None."""
+    waiting = (deliveries.c.platform == platform) & (deliveries.c.state == DeliveryState.DUE)
+    return conn.execute(sa.select(sa.func.min(deliveries.c.due_at)).where(waiting)).scalar_one_or_none()
+
+
+def outstanding(conn: Connection) -> list[tuple[str, str]]:
+    """Return each (platform, state) that has open deliveries a worker can do something about."""
+    states = (DeliveryState.DUE, DeliveryState.ACCEPTED)
+    query = sa.select(deliveries.c.platform, deliveries.c.state).where(deliveries.c.state.in_(states)).distinct()
+    return [(platform, state) for platform, state in conn.execute(query)]
+
+
+def owed_by(conn: Connection, drop_id: str) -> dict[str, int]:
+    """Return how many deliveries a drop owed, by platform."""
+    query = (
+        sa.select(deliveries.c.platform, sa.func.count())
+        .where(deliveries.c.drop_id == drop_id)
+        .group_by(deliveries.c.platform)
+    )
+    return {platform: int(count) for platform, count in conn.execute(query)}
+
+
+class Standing(NamedTuple):
+    """How a delivery of a drop stands, for its report."""
+
+    pass_no: int
+    platform: str
+    kind: str
+    record: int
+    state: str
+    outcome: str | None
+    attempts: int
+    settled_at: datetime | None
+    reason: str | None
+
+
+def of_drop(conn: Connection, drop_id: str, pass_nos: Sequence[int]) -> list[Standing]:
+    """Return a drop's deliveries to these passes."""
+    if not pass_nos:
+        return []
+    columns = [deliveries.c[name] for name in Standing._fields]
+    query = sa.select(*columns).where(
+        deliveries.c.drop_id == drop_id, deliveries.c.pass_no.in_(sa.select(key_set(conn, pass_nos).c.value))
+    )
+    return [Standing._make(row) for row in conn.execute(query)]
+
+
+def _load(conn: Connection, ids: Sequence[int]) -> list[Delivery]:
+    if not ids:
+        return []
+    keys = key_set(conn, ids)
+    query = join_outwards(conn, keys, deliveries, deliveries.c.id == keys.c.value).add_columns(*deliveries.c)
+    rows = [dict(row) for row in conn.execute(query.order_by(deliveries.c.due_at, deliveries.c.id)).mappings()]
+    numbers = key_set(conn, sorted({row["pass_no"] for row in rows}), name="numbers")
+    owners = join_outwards(conn, numbers, passes, passes.c.no == numbers.c.value)
+    known = {
+        no: (pass_id, kind)
+        for no, pass_id, kind in conn.execute(owners.add_columns(passes.c.no, passes.c.id, passes.c.pass_type))
+    }
+    return [
+        Delivery(
+            id=row["id"],
+            project=row["project"],
+            pass_no=row["pass_no"],
+            pass_id=known[row["pass_no"]][0],
+            pass_type=known[row["pass_no"]][1],
+            platform=Platform(row["platform"]),
+            kind=DeliveryKind(row["kind"]),
+            revision=row["revision"],
+            lane=Lane(row["lane"]),
+            drop_id=row["drop_id"],
+            record=row["record"],
+            state=DeliveryState(row["state"]),
+            attempts=row["attempts"],
+            due_at=row["due_at"],
+            text=row["text"],
+            purpose=Purpose(row["purpose"]) if row["purpose"] else None,
+            expires_at=row["expires_at"],
+        )
+        for row in rows
+        if row["pass_no"] in known
+    ]
