@@ -1,0 +1,145 @@
+"""The files of a project as closed models: `project.toml` and `data_model.json`.
+
+`data_model.json` is a Frictionless Table Schema (https://specs.frictionlessdata.io/table-schema/) with our additions
+`target`, `pii`, `onError` and `identifiers`. Unknown keys are errors: a typing error must not pass for a default.
+"""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from flatfile_sync.domain.states import Operation, Purpose
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def parse_duration(text: Any) -> timedelta:
+    """Return `10s`, `5m`, `24h` or `30d` as a duration."""
+    found = re.fullmatch(r"(\d+)\s*([smhd])", text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError("a duration like 10s, 5m, 24h or 30d")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration, json_schema_input_type=str)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Camel(_Closed):
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+
+
+class ConstraintsFile(_Camel):
+    """The constraints of a field."""
+
+    required: bool = False
+    unique: bool = False
+    min_length: int | None = Field(default=None, ge=0)
+    max_length: int | None = Field(default=None, ge=0)
+    minimum: int | float | str | None = None
+    maximum: int | float | str | None = None
+    exclusive_minimum: int | float | str | None = None
+    exclusive_maximum: int | float | str | None = None
+    pattern: str | None = None
+    enum: list[str | int | float] | None = Field(default=None, min_length=1)
+
+
+class FieldFile(_Camel):
+    """One field of the data model; `target` is the document key it lands in (the name, if not given)."""
+
+    name: str = Field(pattern=r"^(additionalData|metadata)\..+$")
+    type: Literal["string", "integer", "number", "boolean", "date", "datetime", "time", "year"] = "string"
+    format: str = "default"
+    title: str = ""
+    description: str = ""
+    target: str | None = Field(default=None, pattern=r"^(additionalData|metadata)\..+$")
+    pii: bool = False
+    on_error: Literal["reject", "drop"] = "reject"
+    constraints: ConstraintsFile = ConstraintsFile()
+    true_values: list[str] = Field(default=["true", "True", "TRUE", "1"], min_length=1)
+    false_values: list[str] = Field(default=["false", "False", "FALSE", "0"], min_length=1)
+    decimal_char: str = Field(default=".", min_length=1, max_length=1)
+    group_char: str = Field(default="", max_length=1)
+    bare_number: bool = True
+
+
+class IdentifierFile(_Camel):
+    """An external id; column `id.<name>`."""
+
+    name: str = Field(min_length=1)
+    cardinality: Literal["unique", "shared"] = "unique"
+    person: bool = False
+    pii: bool = False
+    pattern: str | None = None
+    description: str = ""
+
+
+class DataModelFile(_Camel):
+    """`data_model.json`."""
+
+    fields: list[FieldFile]
+    identifiers: list[IdentifierFile] = Field(min_length=1)
+    missing_values: list[str] = [""]
+
+
+class GuardsFile(_Closed):
+    """Limits checked before the first change; `false` switches one off."""
+
+    max_reject_count: int | Literal[False] = False
+    max_reject_percent: float | Literal[False] = 5.0
+    percent_from: int = Field(default=20, ge=1)
+    first_records: int | Literal[False] = 100
+    action: Literal["reject", "hold"] = "reject"
+
+
+class FeedFile(_Closed):
+    """One `[[feeds]]` table."""
+
+    name: Name
+    globs: list[str] = Field(default=["*.csv"], min_length=1)
+    operation: Operation = Operation.UPDATE
+    allowed_operations: list[Operation] = []
+    writable: list[str] = ["additionalData.*", "metadata.*"]
+    required: list[str] = []
+    ignored: list[str] = []
+    pass_type: str | None = None
+    echo: str | None = None
+    null_tokens: list[Annotated[str, Field(min_length=1)]] = []
+    quoted_empty_sets: bool = False
+    notification_alias: bool = False
+    purpose: Purpose | None = None
+    lane: Literal["operational", "bulk"] = "operational"
+    guards: GuardsFile = GuardsFile()
+    stale: Literal["reject", "apply"] = "reject"
+    force: bool = False
+    stop_after_failure: bool = False
+    max_records: int = Field(default=10_000_000, ge=1)
+    settle: Duration = timedelta(seconds=10)
+    settle_after_rename: Duration = timedelta(seconds=2)
+    horizon: Duration = timedelta(hours=24)
+    expected_by: str | None = Field(default=None, pattern=r"^([01]\d|2[0-3]):[0-5]\d( \S+)?$")
+
+
+class RetentionFile(_Closed):
+    """How long artefacts are kept."""
+
+    archive: Duration = timedelta(days=30)
+    reports: Duration = timedelta(days=90)
+    abandoned: Duration = timedelta(days=7)
+
+
+class ProjectFile(_Closed):
+    """`project.toml`."""
+
+    name: Name
+    title: str
+    timezone: str = "UTC"
+    retention: RetentionFile = RetentionFile()
+    feeds: list[FeedFile] = Field(min_length=1)

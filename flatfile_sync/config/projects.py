@@ -1,0 +1,299 @@
+"""Project folders to frozen projects: loaded, cross-checked, content-addressed."""
+
+import hashlib
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
+
+import orjson
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+
+from flatfile_sync.config.descriptor import DataModelFile, FeedFile, FieldFile, GuardsFile, ProjectFile
+from flatfile_sync.config.problems import did_you_mean, raise_problems, sentences
+from flatfile_sync.domain.columns import Role, column
+from flatfile_sync.domain.failures import ConfigurationError
+from flatfile_sync.domain.project import (
+    Cardinality,
+    Constraints,
+    DataModel,
+    Feed,
+    FeedOrder,
+    Field,
+    GuardAction,
+    Guards,
+    IdentifierKind,
+    OnError,
+    PassType,
+    Project,
+    Retention,
+)
+
+M = TypeVar("M", bound=BaseModel)
+
+_PROJECT: Final = TypeAdapter(Project)
+_STRING_FORMATS: Final = ("default", "email", "uri", "uuid", "binary")
+_BOUNDS: Final = ("minimum", "maximum", "exclusive_minimum", "exclusive_maximum")
+_FILES: Final = {"apple": "apple.json", "google": "google_class.json"}
+
+
+class ProjectFolder:
+    """The projects below one folder; `current` reads the files again each time their bytes changed."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._good: dict[str, Project] = {}
+        self._stamps: dict[str, str] = {}
+        self._broken: dict[str, str] = {}
+
+    def names(self) -> list[str]:
+        """Return the names of the folders that hold a `project.toml`, sorted."""
+        return sorted(path.parent.name for path in self._root.glob("*/project.toml"))
+
+    def current(self, name: str) -> Project:
+        """Return a project as its files say; if they are broken, as they were when they last were sound.
+
+        Raises `ConfigurationError` if they never were.
+        """
+        folder = self._root / name
+        if not (folder / "project.toml").is_file():
+            raise ConfigurationError(f"{folder}: there is no project {name!r}.{did_you_mean(name, self.names())}")
+        stamp = _stamp(folder)
+        if self._stamps.get(name) != stamp:
+            self._stamps[name] = stamp
+            try:
+                self._good[name] = load_project(folder)
+                self._broken.pop(name, None)
+            except ConfigurationError as error:
+                self._broken[name] = str(error)
+        if name not in self._good:
+            raise ConfigurationError(self._broken[name])
+        return self._good[name]
+
+    def broken(self, name: str) -> str | None:
+        """Return why the files of a project are not used at present, or None."""
+        return self._broken.get(name)
+
+    def dump(self, project: Project) -> bytes:
+        """Return the canonical document of a project."""
+        return dump(project)
+
+    def load(self, document: bytes) -> Project:
+        """Return the project of a canonical document."""
+        return _PROJECT.validate_json(document)
+
+
+def dump(project: Project) -> bytes:
+    """Return a project as canonical JSON: sorted keys, so that equal projects have equal bytes."""
+    return orjson.dumps(orjson.loads(_PROJECT.dump_json(project)), option=orjson.OPT_SORT_KEYS)
+
+
+def load_project(folder: Path) -> Project:
+    """Return the project of a folder. Raises `ConfigurationError` that lists all problems of the first bad file."""
+    settings = _read(folder / "project.toml", ProjectFile)
+    model = _read(folder / "data_model.json", DataModelFile)
+    raise_problems(folder / "data_model.json", _model_problems(model))
+    pass_types = tuple(_pass_types(folder))
+    raise_problems(folder / "project.toml", _project_problems(settings, model, pass_types, folder))
+    project = Project(
+        name=settings.name,
+        title=settings.title,
+        timezone=settings.timezone,
+        model=DataModel(
+            fields=tuple(_field(field) for field in model.fields),
+            identifiers=tuple(
+                IdentifierKind(
+                    name=kind.name,
+                    cardinality=Cardinality(kind.cardinality),
+                    person=kind.person,
+                    pii=kind.pii or kind.person,
+                    pattern=kind.pattern,
+                )
+                for kind in model.identifiers
+            ),
+            missing_values=tuple(model.missing_values),
+        ),
+        pass_types=pass_types,
+        feeds=tuple(_feed(feed) for feed in settings.feeds),
+        retention=Retention(**dict(settings.retention)),
+    )
+    return replace(project, version=hashlib.sha256(dump(project)).hexdigest())
+
+
+def _read(file: Path, model: type[M]) -> M:
+    try:
+        text = file.read_bytes()
+    except FileNotFoundError:
+        raise ConfigurationError(f"{file}: is missing.") from None
+    try:
+        data: Any = tomllib.loads(text.decode()) if file.suffix == ".toml" else orjson.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{file}: cannot be read: {error}") from None
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(f"{file}: {line}" for line in sentences(error, model))) from None
+
+
+def _pass_types(folder: Path) -> Iterator[PassType]:
+    for path in sorted((folder / "pass_types").glob("*/")):
+        files = []
+        for file in sorted(path.rglob("*")):
+            if not file.is_file():
+                continue
+            data = file.read_bytes()
+            if file.suffix == ".json":
+                try:
+                    orjson.loads(data)
+                except ValueError as error:
+                    raise ConfigurationError(f"{file}: cannot be read: {error}") from None
+            files.append((file.relative_to(path).as_posix(), hashlib.sha256(data).hexdigest()))
+        platforms = tuple(name for name, needed in _FILES.items() if needed in dict(files))
+        if not platforms:
+            raise ConfigurationError(f"{path}: has neither {' nor '.join(_FILES.values())}.")
+        yield PassType(name=path.name, platforms=platforms, files=tuple(files))
+
+
+def _field(field: FieldFile) -> Field:
+    limits = field.constraints.model_dump(exclude={"enum", *_BOUNDS})
+    bounds: dict[str, Any] = {name: _bound(field, getattr(field.constraints, name)) for name in _BOUNDS}
+    allowed = field.constraints.enum
+    return Field(
+        **field.model_dump(exclude={"constraints", "description", "target", "on_error", "true_values", "false_values"}),
+        target=field.target or field.name,
+        on_error=OnError(field.on_error),
+        true_values=tuple(field.true_values),
+        false_values=tuple(field.false_values),
+        constraints=Constraints(
+            **limits, **bounds, enum=None if allowed is None else tuple(str(value) for value in allowed)
+        ),
+    )
+
+
+def _bound(field: FieldFile, value: float | str | None) -> int | Decimal | str | None:
+    if value is None or field.type not in {"integer", "year", "number"}:
+        return None if value is None else str(value)
+    return Decimal(str(value)) if field.type == "number" else int(value)
+
+
+def _feed(feed: FeedFile) -> Feed:
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in dict(feed).items()
+        if name not in {"guards", "stale"}
+    }
+    return Feed(**values, guards=_guards(feed.guards), stale=FeedOrder(feed.stale))
+
+
+def _guards(guards: GuardsFile) -> Guards:
+    limits = {
+        name: None if getattr(guards, name) is False else getattr(guards, name)
+        for name in ("max_reject_count", "max_reject_percent", "first_records")
+    }
+    return Guards(**limits, percent_from=guards.percent_from, action=GuardAction(guards.action))
+
+
+def _model_problems(model: DataModelFile) -> Iterator[str]:
+    for kind, names in (
+        ("fields", [field.name for field in model.fields]),
+        ("identifiers", [entry.name for entry in model.identifiers]),
+        ("fields", [field.target for field in model.fields if field.target]),
+    ):
+        for name, count in Counter(names).items():
+            if count > 1:
+                yield f"{kind}: {name!r} stands {count} times; each may stand once."
+    if sum(entry.person for entry in model.identifiers) > 1:
+        yield "identifiers: more than one is the `person`; at most one may be."
+    for place, entry in enumerate(model.identifiers):
+        yield from _pattern_problem(f"identifiers[{place}].pattern", entry.pattern)
+    for place, field in enumerate(model.fields):
+        path = f"fields[{place}]"
+        yield from _pattern_problem(f"{path}.constraints.pattern", field.constraints.pattern)
+        yield from _bound_problems(path, field)
+        if field.type == "string" and field.format not in _STRING_FORMATS:
+            yield f"{path}.format: found {field.format!r}, expected one of {', '.join(_STRING_FORMATS)}."
+        if field.type in {"integer", "number", "boolean", "year"} and field.format != "default":
+            yield f"{path}.format: found {field.format!r}, expected default for type {field.type}."
+
+
+def _pattern_problem(path: str, pattern: str | None) -> Iterator[str]:
+    try:
+        re.compile(pattern or "")
+    except re.error as error:
+        yield f"{path}: found {pattern!r}, which is no regular expression: {error}."
+
+
+def _bound_problems(path: str, field: FieldFile) -> Iterator[str]:
+    rules = field.constraints
+    for name in _BOUNDS:
+        value = getattr(rules, name)
+        if value is None:
+            continue
+        key = f"{path}.constraints.{to_camel(name)}"
+        if field.type in {"string", "boolean"}:
+            yield f"{key}: found {value!r}, but type {field.type} has no order."
+            continue
+        try:
+            _bound(field, value)
+        except (ValueError, ArithmeticError):
+            yield f"{key}: found {value!r}, expected a value of type {field.type}."
+    if rules.min_length is not None and rules.max_length is not None and rules.min_length > rules.max_length:
+        yield f"{path}.constraints.minLength: found {rules.min_length}, expected at most maxLength {rules.max_length}."
+
+
+def _project_problems(
+    settings: ProjectFile, model: DataModelFile, pass_types: tuple[PassType, ...], folder: Path
+) -> Iterator[str]:
+    if settings.name != folder.name:
+        yield f"name: found {settings.name!r}, expected the folder's name {folder.name!r}."
+    try:
+        ZoneInfo(settings.timezone)
+    except (KeyError, ValueError, OSError):
+        yield f"timezone: found {settings.timezone!r}, expected a name like Europe/Paris."
+    if not pass_types:
+        yield "pass_types: the folder has no pass type."
+    for name, count in Counter(feed.name for feed in settings.feeds).items():
+        if count > 1:
+            yield f"feeds: {name!r} stands {count} times; each may stand once."
+    for place, feed in enumerate(settings.feeds):
+        yield from _feed_problems(f"feeds[{place}]", feed, model, [kind.name for kind in pass_types])
+
+
+def _feed_problems(path: str, feed: FeedFile, model: DataModelFile, pass_types: list[str]) -> Iterator[str]:
+    names = [field.name for field in model.fields]
+    columns = ["id", "passType", *(f"id.{kind.name}" for kind in model.identifiers), *names]
+    for place, pattern in enumerate(feed.writable):
+        plain = not re.search(r"[*?\[]", pattern)
+        if column(pattern).role is Role.DATA and not any(fnmatchcase(name, pattern) for name in names):
+            yield f"{path}.writable[{place}]: {pattern!r} is no field of the data model.{did_you_mean(pattern, names)}"
+        elif plain and column(pattern).role is Role.UNKNOWN:
+            yield f"{path}.writable[{place}]: found {pattern!r}, expected a column.{did_you_mean(pattern, names)}"
+    for place, name in enumerate(feed.required):
+        if name not in columns and column(name).role in {Role.DATA, Role.IDENTIFIER, Role.UNKNOWN}:
+            yield f"{path}.required[{place}]: {name!r} is no column.{did_you_mean(name, columns)}"
+    if feed.pass_type is not None and feed.pass_type not in pass_types:
+        yield f"{path}.pass_type: there is no pass type {feed.pass_type!r}.{did_you_mean(feed.pass_type, pass_types)}"
+    zone = (feed.expected_by or "").partition(" ")[2]
+    if zone:
+        try:
+            ZoneInfo(zone)
+        except (KeyError, ValueError, OSError):
+            yield f"{path}.expected_by: found {feed.expected_by!r}, expected a time and a zone, 06:30 Europe/Paris."
+
+
+def _stamp(folder: Path) -> str:
+    """Return something that changes when a file of the folder does: names, sizes and times, not the bytes."""
+    entries = sorted((str(file), *_size_and_time(file)) for file in folder.rglob("*") if file.is_file())
+    return hashlib.sha256(repr(entries).encode()).hexdigest()
+
+
+def _size_and_time(file: Path) -> tuple[int, int]:
+    stats = file.stat()
+    return stats.st_size, stats.st_mtime_ns
