@@ -1,10 +1,13 @@
 """What came through the door, and one handed-over file on its way along the line."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Final, Literal
 
 from flatfile_sync.domain.states import DropState, DropVerdict, UploadState, UploadVerdict
+
+# A finished upload is still listed: clients stat, time and compare a file after they closed it.
+LISTED_AFTER: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

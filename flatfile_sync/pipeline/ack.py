@@ -11,7 +11,8 @@ from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain import faults
 from flatfile_sync.domain.clock import iso
-from flatfile_sync.domain.drop import Drop
+from flatfile_sync.domain.drop import Drop, Upload
+from flatfile_sync.domain.naming import result_name
 from flatfile_sync.domain.states import Decision
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.store import artefacts, uploads
@@ -49,31 +50,60 @@ async def prepare_ack(
         "received_at": iso(drop.received_at),
         "bytes": drop.bytes,
         "sha256": sha256 or drop.sha256,
-        "sequence": drop.seq,
+        "sequence": drop.seq or None,
         "parent": drop.parent_id,
         "duplicate_of": duplicate_of,
         "result_name": drop.result_name,
     }
+    return await _store(drop.id, document, kit=kit)
+
+
+async def prepare_refusal(upload: Upload, decision: Decision, *, why: str, kit: Kit) -> PreparedAck:
+    """Return the acknowledgement of an upload that becomes no drop, durable; `commit_refusal` shows it."""
+    document: dict[str, Any] = {
+        "drop_id": None,
+        "file": upload.name,
+        "decision": decision.value,
+        "why": why,
+        "received_at": iso(kit.clock()),
+        "bytes": upload.size,
+        "sha256": upload.sha256,
+    }
+    return await _store(upload.id, document, kit=kit)
+
+
+async def _store(owner: str, document: dict[str, Any], *, kit: Kit) -> PreparedAck:
     data = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    blob = f"{drop.id}.ack.{secrets.token_hex(4)}"
+    blob = f"{owner}.ack.{secrets.token_hex(4)}"
     stored = await asyncio.to_thread(kit.spool.put, blob, data)
     faults.point("ack.put")
     return PreparedAck(blob=blob, size=len(data), sha256=stored, at=kit.clock())
 
 
+def commit_refusal(conn: Connection, ack: PreparedAck, upload: Upload) -> None:
+    """Show the acknowledgement of an upload that becomes no drop, under the name its result set would have had."""
+    name = f"{result_name(upload.name, ack.at, upload.id)}.ack.json"
+    _show(conn, ack, account=upload.account, folder=upload.feed or "", name=name, drop_id=None)
+
+
 def commit_ack(conn: Connection, ack: PreparedAck, drop: Drop) -> None:
     """Show the acknowledgement in the outbox folder that belongs to the folder the file was put in."""
+    name = f"{drop.result_name}.ack.json"
+    _show(conn, ack, account=drop.account, folder=folder_of(conn, drop), name=name, drop_id=drop.id)
+
+
+def _show(conn: Connection, ack: PreparedAck, *, account: str, folder: str, name: str, drop_id: str | None) -> None:
     artefacts.upsert(
         conn,
         Artefact(
-            account=drop.account,
+            account=account,
             zone="outbox",
-            feed=folder_of(conn, drop),
-            name=f"{drop.result_name}.ack.json",
+            feed=folder,
+            name=name,
             blob=ack.blob,
             size=ack.size,
             sha256=ack.sha256,
-            drop_id=drop.id,
+            drop_id=drop_id,
             created_at=ack.at,
         ),
     )

@@ -1,11 +1,9 @@
 """Claim: a settled drop gets its turn in the feed, its project version and, if it is one, its verdict `duplicate`."""
 
-from datetime import timedelta
-
 from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain import faults
-from flatfile_sync.domain.drop import Drop
+from flatfile_sync.domain.drop import LISTED_AFTER, Drop
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.domain.project import Feed, Project
 from flatfile_sync.domain.states import Decision, DropState, DropVerdict, UploadVerdict
@@ -13,9 +11,6 @@ from flatfile_sync.files.columns import file_sha256
 from flatfile_sync.pipeline.ack import PreparedAck, commit_ack, prepare_ack
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.store import drops, feeds, projects, uploads
-
-# sftp-door.md, section 1: clients look at a file after they closed it.
-GHOST = timedelta(minutes=15)
 
 
 async def claim(drop: Drop, *, kit: Kit) -> Drop:
@@ -35,6 +30,8 @@ async def claim(drop: Drop, *, kit: Kit) -> Drop:
     ack = None
     if original is not None:
         ack = await prepare_ack(drop, Decision.DUPLICATE, kit=kit, sha256=content, duplicate_of=original)
+    elif drop.verdict is DropVerdict.CANCELLED:
+        ack = await prepare_ack(drop, Decision.IGNORED, kit=kit, sha256=content, why=f"{drop.reason} before its turn")
     return await kit.store.write(
         lambda conn: _claim(conn, drop, kit=kit, project=project, feed=feed, sha256=content, original=original, ack=ack)
     )
@@ -62,7 +59,7 @@ def _claim(
     if original is not None and drop.verdict is None:
         values = {"verdict": DropVerdict.DUPLICATE, "duplicate_of": original, "reason": f"duplicate of {original}"}
     if drop.verdict is not DropVerdict.CANCELLED:
-        uploads.settle(conn, drop.upload_id, verdict=UploadVerdict.DROP, listed_until=now + GHOST)
+        uploads.settle(conn, drop.upload_id, verdict=UploadVerdict.DROP, listed_until=now + LISTED_AFTER)
     if ack is not None:
         commit_ack(conn, ack, drop)
     claimed = drops.move(

@@ -28,7 +28,9 @@ class Spool:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
 
     def resume(self, blob: str) -> int:
-        """Reopen an unfinished upload for writing and return its descriptor."""
+        """Reopen an upload for writing and return its descriptor; one that was kept already is taken back first."""
+        if not self._shard("incoming", blob).exists():
+            self._unkeep(blob)
         return os.open(self._shard("incoming", blob), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
 
     def keep(self, blob: str, descriptor: int) -> None:
@@ -36,14 +38,6 @@ class Spool:
         os.fsync(descriptor)
         faults.point("spool.keep.synced")
         self._move(self._shard("incoming", blob), blob)
-
-    def unkeep(self, blob: str) -> None:
-        """Take a blob that nobody has claimed back to the incoming area, for a client that goes on writing it."""
-        target = self._shard("incoming", blob)
-        source = self.path(blob)
-        source.rename(target)
-        _sync_folder(target.parent)
-        _sync_folder(source.parent)
 
     # Blobs: written once, never changed.
 
@@ -54,6 +48,24 @@ class Spool:
     def open(self, blob: str) -> int:
         """Open a blob for reading and return its descriptor."""
         return os.open(self.path(blob), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+    def size(self, blob: str) -> int:
+        """Return how many bytes of an upload under way are there; 0 if it has no file (yet)."""
+        try:
+            return self._shard("incoming", blob).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    @staticmethod
+    def ends_with_newline(descriptor: int) -> bool:
+        """Return whether the last byte of an open file is a line end; an empty file has none missing."""
+        size = os.fstat(descriptor).st_size
+        return size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
+
+    @staticmethod
+    def close(descriptor: int) -> None:
+        """Close a descriptor that this spool gave out."""
+        os.close(descriptor)
 
     def put(self, blob: str, data: bytes, *, durable: bool = True) -> str:
         """Store bytes as a blob (replacing one of that name) and return their sha256."""
@@ -104,9 +116,18 @@ class Spool:
         stats = os.statvfs(self.root)
         return stats.f_bavail * stats.f_frsize
 
+    def _unkeep(self, blob: str) -> None:
+        target = self._shard("incoming", blob)
+        source = self.path(blob)
+        source.rename(target)
+        _sync_folder(target.parent)
+        _sync_folder(source.parent)
+
     def _shard(self, area: str, blob: str) -> Path:
         folder = self.root / area / blob[:2]
-        folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+            _sync_folder(folder.parent)
         return folder / blob
 
     def _move(self, source: Path, blob: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from flatfile_sync.domain.drop import Drop
 from flatfile_sync.domain.failures import LostTurnError
 from flatfile_sync.domain.states import DropState, DropVerdict
-from flatfile_sync.store.tables import drops
+from flatfile_sync.store.tables import artefacts, drops
 
 _BEFORE_APPLIED = (DropState.RECEIVED, DropState.CLAIMED, DropState.PLANNED)
 
@@ -99,6 +99,14 @@ def move(conn: Connection, drop: Drop, to: DropState, **values: Any) -> Drop:
 def note(conn: Connection, drop: Drop, **values: Any) -> Drop:
     """Change a drop's particulars without moving it; `LostTurnError` if it had moved already."""
     return _update(conn, drop, **values)
+
+
+def take_back(conn: Connection, drop_id: str) -> None:
+    """Forget a drop that was not claimed, and its acknowledgement: its upload goes on. `LostTurnError` if it was."""
+    gone = conn.execute(sa.delete(drops).where(drops.c.id == drop_id, drops.c.state == DropState.RECEIVED))
+    if gone.rowcount != 1:
+        raise LostTurnError(f"Drop {drop_id} was claimed already.")
+    conn.execute(sa.delete(artefacts).where(artefacts.c.drop_id == drop_id))
 
 
 def outstanding(conn: Connection) -> list[tuple[str, datetime | None]]:

@@ -5,6 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from flatfile_sync.store.audit import record
 from flatfile_sync.store.tables import accounts, audit, drops
 
 MISSED = "expected_missed"
@@ -33,5 +34,5 @@ def note_missed(conn: Connection, project: str, feed: str, *, deadline: datetime
     noted = conn.execute(sa.select(audit.c.details).where(audit.c.event == MISSED, audit.c.at >= deadline)).scalars()
     if details in noted.all():
         return False
-    conn.execute(sa.insert(audit).values(at=now, actor="calendar", event=MISSED, details=details))
+    record(conn, at=now, actor="calendar", event=MISSED, details=details)
     return True

@@ -35,6 +35,18 @@ def ghost(conn: Connection, account: str, zone: str, feed: str | None, name: str
     return _one(conn, _place(account, zone, feed) & (uploads.c.name == name) & (uploads.c.listed_until > now))
 
 
+def closed(conn: Connection, account: str, zone: str, feed: str | None, name: str, *, besides: str) -> Upload | None:
+    """Return another upload of the name that was closed and not yet taken, or None."""
+    condition = (uploads.c.name == name) & (uploads.c.state == UploadState.CLOSED) & (uploads.c.id != besides)
+    return _one(conn, _place(account, zone, feed) & condition)
+
+
+def abandoned(conn: Connection, account: str, zone: str, feed: str | None, name: str) -> Upload | None:
+    """Return the newest upload of the name if it was abandoned and may be resumed, or None."""
+    newest = _one(conn, _place(account, zone, feed) & (uploads.c.name == name))
+    return newest if newest is not None and newest.verdict is UploadVerdict.ABANDONED else None
+
+
 def listing(conn: Connection, account: str, zone: str, feed: str | None, *, now: datetime) -> list[Upload]:
     """Return what a folder shows: uploads under way, closed ones, and ghosts; the newest of each name."""
     query = (
@@ -74,11 +86,10 @@ def settle(
     return conn.execute(statement).rowcount == 1
 
 
-def abandon_writing(conn: Connection) -> int:
-    """Give up what an earlier daemon's clients had open; return how many."""
-    statement = sa.update(uploads).where(uploads.c.state == UploadState.WRITING, uploads.c.verdict.is_(None))
-    values = {"state": UploadState.DONE, "verdict": UploadVerdict.ABANDONED, "reason": "the server was restarted"}
-    return conn.execute(statement.values(**values)).rowcount
+def writing(conn: Connection) -> list[Upload]:
+    """Return what clients have open, oldest first."""
+    query = sa.select(*_FIELDS).where(uploads.c.state == UploadState.WRITING).order_by(uploads.c.opened_at)
+    return [_upload(row) for row in conn.execute(query).mappings()]
 
 
 def _place(account: str, zone: str, feed: str | None) -> sa.ColumnElement[bool]:

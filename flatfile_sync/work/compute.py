@@ -75,7 +75,7 @@ class Processes:
             try:
                 answer = await _ask(worker, call)
             except (asyncio.IncompleteReadError, ConnectionError):
-                code = await self._discard(worker)
+                code = await self._bury(worker)
                 name = getattr(function, "__qualname__", repr(function))
                 _log.warning("worker_died", function=name, pid=worker.pid, code=code)
                 raise TemporaryFailure(f"A worker process ended with {code} while it ran {name}.") from None
@@ -118,9 +118,13 @@ class Processes:
         raise TemporaryFailure("The worker processes are stopping.")
 
     async def _discard(self, worker: Process) -> int:
-        self._all.discard(worker)
         with contextlib.suppress(ProcessLookupError):
             worker.kill()
+        return await self._bury(worker)
+
+    async def _bury(self, worker: Process) -> int:
+        """Wait for a worker that has ended. It is not killed once more: that would take its exit code away."""
+        self._all.discard(worker)
         # Reading to the end closes the pipe's transport, which the loop would complain about otherwise.
         await worker.communicate()
         return await worker.wait()
