@@ -25,7 +25,7 @@ _ENTRIES: Final = (
     IssueCode(
         code="F03",
         title="Last record cut off",
-        message="The last record, on line {line}, ends inside a quoted value: the file is incomplete.",
+        message="The last record, on line {line}, is not whole: it ends inside quotes or lacks values.",
         hint="Upload the whole file again; upload under a temporary name and rename it when complete.",
         retryable=True,
     ),
@@ -63,8 +63,8 @@ _ENTRIES: Final = (
     IssueCode(
         code="D02",
         title="Delimiter unclear",
-        message="The header can be read with more than one delimiter ({candidates}) or with none of them.",
-        hint="Write one header line with the feed's column names, separated by a comma, a semicolon or a tab.",
+        message="The header cannot be read: outside quotes it holds {found}.",
+        hint="Write one header line with the feed's column names, separated by commas, semicolons or tabs only.",
     ),
     IssueCode(
         code="D03",
@@ -86,15 +86,21 @@ _ENTRIES: Final = (
     ),
     IssueCode(
         code="D06",
-        title="Value too long",
-        message="A value of the record is {found} bytes long; at most {limit} are taken.",
-        hint="Shorten the value; an unclosed quote is the usual cause.",
+        title="Record too long",
+        message="The record is {found} bytes long; at most {limit} are taken.",
+        hint="Shorten its values; a quote that is never closed is the usual cause.",
     ),
     IssueCode(
         code="D07",
         title="Lines end with CR only",
         message="The lines of the file end with CR only.",
         hint="Export with LF or CRLF line ends.",
+    ),
+    IssueCode(
+        code="D08",
+        title="Stray carriage return",
+        message="The record holds a carriage return outside quotes that does not end its line.",
+        hint="Quote values that contain a line end, and end each line with LF or CRLF.",
     ),
     IssueCode(
         code="H01",
@@ -118,7 +124,7 @@ _ENTRIES: Final = (
         code="H04",
         title="No identifier column",
         message="The header has no column that names a pass.",
-        hint="Add `id` or one of {identifiers}.",
+        hint="Add one of {identifiers}.",
     ),
     IssueCode(
         code="H05",
@@ -136,7 +142,7 @@ _ENTRIES: Final = (
         code="V01",
         title="Wrong type",
         message="{value!r} is not {expected}.",
-        hint="Write {example}.",
+        hint="Write it like {example}.",
     ),
     IssueCode(
         code="V02",
@@ -154,13 +160,13 @@ _ENTRIES: Final = (
         code="V04",
         title="Wrong length",
         message="{value!r} has {found} characters; {expected}.",
-        hint="Correct the value.",
+        hint="Correct the value, or ask the operator to change the data model.",
     ),
     IssueCode(
         code="V05",
         title="Pattern not met",
         message="{value!r} does not match the pattern {expected}.",
-        hint="Correct the value.",
+        hint="Correct the value; the whole of it must match.",
     ),
     IssueCode(
         code="V06",
@@ -183,15 +189,15 @@ _ENTRIES: Final = (
     IssueCode(
         code="V09",
         title="Value dropped",
-        message="{value!r} is not {expected}; the field's policy drops it and applies the rest.",
-        hint="Write {example}.",
+        message="{reason} The field's policy drops the value and applies the rest of the record.",
+        hint="{remedy}",
         severity=Severity.WARNING,
     ),
     IssueCode(
         code="K01",
         title="No identifier",
         message="The record names no pass: its identifier cells are empty.",
-        hint="Fill in `id` or one of {identifiers}.",
+        hint="Fill in one of {identifiers}.",
     ),
     IssueCode(
         code="K02",
@@ -209,8 +215,8 @@ _ENTRIES: Final = (
     IssueCode(
         code="K04",
         title="Identifiers disagree",
-        message="The identifiers of the record name different passes: {key}.",
-        hint="Correct one of them; all identifiers of a record must name the same pass.",
+        message="The identifiers of the record do not all name the same pass: {key}.",
+        hint="Correct the wrong one, or leave it empty.",
     ),
     IssueCode(
         code="K05",
@@ -259,13 +265,13 @@ _ENTRIES: Final = (
     IssueCode(
         code="G01",
         title="Too many rejected records",
-        message="{observed} of {records} records were rejected ({rule}); the limit is {limit}.",
-        hint="Repair the rejects file and drop it back together with the rest, or ask the operator to raise the limit.",
+        message="{observed} of {records} records have errors; the feed takes at most {limit} ({rule}).",
+        hint="Mend the file and send it again, or ask the operator to raise the limit.",
     ),
     IssueCode(
         code="G02",
         title="The first records all fail",
-        message="The first {limit} records were all rejected.",
+        message="The first {limit} records all have errors.",
         hint="Look at the first issue: usually one column is wrong in the whole file.",
     ),
 )
@@ -285,15 +291,18 @@ def issue(
 ) -> Issue:
     """Return an issue of the catalogue with its sentences filled in.
 
-    `details` feed the templates; a value of a `pii` field is masked in the value and in every sentence.
+    `details` feed the templates; `line`, if it is among them, becomes the issue's line too. A value of a `pii` field
+    is masked in the value and in every sentence.
     """
     entry = CATALOGUE[code]
     shown = None if value is None else MASK if pii else shorten(value)
     words = {"column": column, "value": shown, **details}
+    line = details.get("line")
     return Issue(
         code=code,
         severity=entry.severity,
         record=record,
+        line=line if isinstance(line, int) else None,
         column=column,
         value=shown,
         message=entry.message.format_map(words),

@@ -39,5 +39,6 @@ def check(guards: Guards, *, records: int, failed: int, leading_failures: int, c
 
 
 def _too_many(rule: str, limit: float, observed: float, records: int, failed: int) -> Tripped:
-    found = issue("G01", observed=failed, records=records, rule=rule, limit=limit)
+    words = f"{limit:g} %" if rule == "max_reject_percent" else f"{limit:g}"
+    found = issue("G01", observed=failed, records=records, rule=rule, limit=words)
     return Tripped(rule=rule, limit=limit, observed=observed, issue=found)

@@ -39,14 +39,16 @@ class IssueCode:
 class Issue:
     """One problem.
 
-    `record` is the record's number (first data record = 1) or None for the whole file; `column` is the header's text
-    as the sender wrote it. `value` is what was found, already masked if the field is `pii`, at most `VALUE_LIMIT`
-    characters. `message` and `hint` are complete sentences.
+    `record` is the record's number (first data record = 1) or None for the whole file; `line` is the physical line of
+    an issue without a record, if it has one. `column` is the header's text as the sender wrote it. `value` is what was
+    found, already masked if the field is `pii`, at most `VALUE_LIMIT` characters. `message` and `hint` are complete
+    sentences.
     """
 
     code: str
     severity: Severity
     record: int | None = None
+    line: int | None = None
     column: str | None = None
     value: str | None = None
     message: str = ""

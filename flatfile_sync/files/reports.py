@@ -120,8 +120,10 @@ def write_result_set(
         result_csv.writerow(RESULT_COLUMNS)
         issues_csv.writerow(ISSUE_COLUMNS)
         for entry in file_issues:
-            _count(counts, entry["code"], 1)
-            issues_csv.writerow(_issue_row(entry, {"line": 1, "line_end": 1}, ""))
+            # What concerns the file as a whole stands on the line of the header.
+            line = entry.get("line") or 1
+            _count(counts, entry["code"], line)
+            issues_csv.writerow(_issue_row(entry, {"line": line, "line_end": line}, ""))
         rejects_file.write(header)
         reject_line = 1 + header.count(b"\n") if header else 1
         for plan, verdicts in _chunks(parts):

@@ -43,7 +43,8 @@ def scan(path: Path, *, chunk_records: int, max_records: int) -> Scan:
         readable = dialect or Dialect(delimiter=",", bom=first.startswith(_BOM), line_end="\n")
         text = codecs.getincrementaldecoder("utf-8")()
         bad = _undecodable(text, first, 0, 1)
-        cuts, problem_at_end = _cut(handle, first, readable, size=chunk_records, text=text, bad=bad)
+        width = len(header) if dialect else 0
+        cuts, problem_at_end = _cut(handle, first, readable, size=chunk_records, width=width, text=text, bad=bad)
     issues = [*problems, *problem_at_end]
     records = sum(cut.records for cut in cuts)
     if records > max_records:
@@ -71,8 +72,8 @@ def _header(first: bytes) -> tuple[Dialect | None, tuple[str, ...], list[Issue]]
     outside = "".join(line.split('"')[0::2])
     fits: list[Delimiter] = [mark for mark in get_args(Delimiter) if mark in outside]
     if len(fits) > 1 or line.count('"') % 2:
-        shown = " and ".join({",": "comma", ";": "semicolon", "\t": "tab"}[mark] for mark in fits) or "none"
-        return None, (), [issue("D02", candidates=shown)]
+        shown = " and ".join({",": "commas", ";": "semicolons", "\t": "tabs"}[mark] for mark in fits)
+        return None, (), [issue("D02", found=shown if len(fits) > 1 else "a quote that is never closed")]
     dialect = Dialect(
         delimiter=fits[0] if fits else ",",
         bom=first.startswith(_BOM),
@@ -88,6 +89,7 @@ def _cut(
     dialect: Dialect,
     *,
     size: int,
+    width: int,
     text: codecs.IncrementalDecoder,
     bad: Issue | None,
 ) -> tuple[list[Cut], list[Issue]]:
@@ -95,6 +97,7 @@ def _cut(
     issues: list[Issue] = []
     offset, line, record = len(first), 1 + first.count(b"\n"), 1
     rest, ended = b"", first.endswith(b"\n")
+    last_line, lacks_values = 0, False
     for block, last in _blocks(handle):
         if bad is None:
             bad = _undecodable(text, block, offset + len(rest), line + rest.count(b"\n"), last=last)
@@ -104,6 +107,9 @@ def _cut(
         for cut in _cuts(index, offset, record, size, len(cuts)):
             cuts.append(cut)
             record += cut.records
+        if len(index.counts):
+            last_line = int(index.lines[-1])
+            lacks_values = not index.flaws[-1] and int(index.counts[-1]) < width
         if index.open_line:
             issues.append(issue("F03", line=index.open_line))
         offset, line, rest = offset + index.consumed, index.next_line, data[index.consumed :]
@@ -111,7 +117,7 @@ def _cut(
         # The record that was cut off counts, so that it gets its result.
         cuts.append(Cut(no=len(cuts), offset=offset, length=len(rest), first=record, records=1, line=line))
     elif cuts and not ended:
-        issues.append(issue("F04"))
+        issues.append(issue("F03" if lacks_values else "F04", line=last_line))
     if bad is not None:
         issues.append(bad)
     return cuts, issues

@@ -168,7 +168,7 @@ def _flaw(index: Index, row: int, record: int, expected: int) -> Issue:
     if flaws & NUL_BYTE:
         return issue("D05", record=record)
     if flaws & LONE_CR:
-        return issue("D07", record=record)
+        return issue("D08", record=record)
     if flaws & TOO_LONG:
         return issue("D06", record=record, found=int(index.lengths[row]), limit=MAX_CELL)
     return issue("D03", record=record, found=int(index.counts[row]), expected=expected)

@@ -77,7 +77,7 @@ def check_chunk(source: Path, target: Path, *, columns: Sequence[Column], projec
     chosen = _chosen_key(keys, size)
     for row in range(size):
         if flaws[row] is None and chosen[0][row] is None and not problems.by_row.get(row):
-            named = " or ".join(f"`id.{kind.name}`" for kind in project.model.identifiers)
+            named = ", ".join(f"`{name}`" for name in keys)
             problems.add(row, issue("K01", record=problems.record(row), identifiers=named))
     issues, failed = _joined(flaws, problems, size)
     patches = ["{" + ",".join(filter(None, row)) + "}" for row in zip(*fragments, strict=True)] or ["{}"] * size

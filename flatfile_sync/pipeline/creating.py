@@ -14,12 +14,11 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flatfile_sync.domain.catalogue import issue
 from flatfile_sync.domain.issues import Issue
 from flatfile_sync.domain.project import Project
 from flatfile_sync.domain.states import Operation
 from flatfile_sync.files.columns import PLAN, read_table, write_table
-from flatfile_sync.pipeline.resolving import Resolved, key_words, with_issue
+from flatfile_sync.pipeline.resolving import Resolved, key_issue, with_issue
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +94,12 @@ class Newborn:
                 for key in namer.keys:
                     self._by_key.setdefault(key, []).append(namer.creates)
             return None
-        words = key_words(namer.keys, self._project)
-        column = namer.keys[0][0]
         if not common:
-            return issue("K04", record=namer.record, column=column, key=words)
+            return key_issue("K04", namer.keys, self._project, record=namer.record)
         if len(common) > 1:
-            return issue("K03", record=namer.record, column=column, found=len(common), key=words)
+            return key_issue("K03", namer.keys, self._project, record=namer.record, found=len(common))
         if namer.op == Operation.CREATE:
-            return issue("K05", record=namer.record, column=column, key=words)
+            return key_issue("K05", namer.keys, self._project, record=namer.record)
         return common.pop()
 
 

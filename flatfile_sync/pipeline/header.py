@@ -29,7 +29,7 @@ def check_header(names: Sequence[str], project: Project, feed: Feed) -> tuple[tu
         if problem is not None:
             issues.append(problem)
     if not any(found.role in _NAMING for found in columns):
-        kinds = ", ".join(f"`id.{kind.name}`" for kind in project.model.identifiers)
+        kinds = ", ".join(["`id`", *(f"`id.{kind.name}`" for kind in project.model.identifiers)])
         issues.append(issue("H04", identifiers=kinds))
     issues += [issue("H05", column=name, feed=feed.name) for name in feed.required if name not in seen]
     return columns, issues

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain import faults, guards
+from flatfile_sync.domain.catalogue import issue
 from flatfile_sync.domain.columns import Role
 from flatfile_sync.domain.drop import Chunk, Drop
 from flatfile_sync.domain.issues import Issue
@@ -70,7 +71,7 @@ async def plan(
             leading_failures=int(sound[0]) if len(sound) else len(failed),
             child=drop.parent_id is not None,
         )
-    issues = [*checked.issues, *([tripped.issue] if tripped else [])]
+    issues = [*_of_the_drop(drop), *checked.issues, *([tripped.issue] if tripped else [])]
     summary = _summary(checked, issues, tripped, int(failed.sum()))
     held = tripped is not None and feed.guards.action is GuardAction.HOLD
     decision, values = _decided(drop, checked, issues, tripped, held=held)
@@ -157,6 +158,15 @@ def _summary(
         "issues": [asdict(problem) for problem in issues],
         "guard": {"rule": tripped.rule, "limit": tripped.limit, "observed": tripped.observed} if tripped else None,
     }
+
+
+def _of_the_drop(drop: Drop) -> list[Issue]:
+    """Return why a drop was decided before it was read."""
+    if drop.verdict is DropVerdict.DUPLICATE:
+        return [issue("F07", duplicate_of=drop.duplicate_of)]
+    if drop.verdict is DropVerdict.CANCELLED:
+        return [issue("F06", reason=drop.reason)]
+    return []
 
 
 def _decided(

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flatfile_sync.domain.catalogue import issue
-from flatfile_sync.domain.issues import Issue
+from flatfile_sync.domain.issues import MASK, Issue
 from flatfile_sync.domain.naming import new_pass_id
 from flatfile_sync.domain.project import Cardinality, Feed, Project
 from flatfile_sync.domain.states import Operation
@@ -98,7 +98,7 @@ def resolve_chunk(
                 hashed.extend([records[row]] * len(keys))
             if ops[row] not in _CREATES:
                 # A record before it may create the pass: then `creating.follow` takes this back.
-                problem = issue("K02", record=records[row], column=keys[0][0], key=key_words(keys, project))
+                problem = key_issue("K02", keys, project, record=records[row])
             else:
                 chosen = pass_type or (project.pass_types[0].name if len(project.pass_types) == 1 else None)
                 problem = _cannot_create(keys, chosen, patches[row], project, records[row])
@@ -163,13 +163,12 @@ def _match(
         common = named if common is None else {no: match for no, match in common.items() if no in named}
     if missing == len(keys):
         return None
-    column = keys[0][0]
     if not common:
-        return issue("K04", record=record, column=column, key=key_words(keys, project))
+        return key_issue("K04", keys, project, record=record)
     if len(common) > 1:
-        return issue("K03", record=record, column=column, found=len(common), key=key_words(keys, project))
+        return key_issue("K03", keys, project, record=record, found=len(common))
     if op == Operation.CREATE:
-        return issue("K05", record=record, column=column, key=key_words(keys, project))
+        return key_issue("K05", keys, project, record=record)
     return next(iter(common.values()))
 
 
@@ -198,10 +197,12 @@ def _cannot_create(
     return None
 
 
-def key_words(keys: Sequence[tuple[str, str]], project: Project) -> str:
-    """Return `id.memberId = 4711`, with values of `pii` kinds left out."""
+def key_issue(code: str, keys: Sequence[tuple[str, str]], project: Project, *, record: int, **details: object) -> Issue:
+    """Return an issue about a record's identifiers; values of `pii` kinds are masked."""
     personal = {f"id.{kind.name}" for kind in project.model.identifiers if kind.pii or kind.person}
-    return " and ".join(name if name in personal else f"{name} = {value}" for name, value in keys)
+    words = " and ".join(f"{name} = {MASK if name in personal else value}" for name, value in keys)
+    column, value = keys[0]
+    return issue(code, record=record, column=column, value=value, pii=column in personal, key=words, **details)
 
 
 def _hash(name: str, value: str) -> int:

@@ -65,12 +65,11 @@ def check_column(field: Field, cells: Sequence[str]) -> tuple[list[Value | None]
 def as_issue(field: Field, wrong: Wrong, *, record: int, value: str) -> Issue:
     """Return the issue of one cell; a field whose policy is `drop` gets the warning V09."""
     code = wrong.code
-    if field.on_error is OnError.DROP:
-        expected, example = _words(field)
-        return issue(
-            "V09", record=record, column=field.name, value=value, pii=field.pii, expected=expected, example=example
-        )
-    return issue(code, record=record, column=field.name, value=value, pii=field.pii, **wrong.details)
+    found = issue(code, record=record, column=field.name, value=value, pii=field.pii, **wrong.details)
+    if field.on_error is OnError.REJECT:
+        return found
+    told: dict[str, Any] = {"reason": found.message, "remedy": found.hint}
+    return issue("V09", record=record, column=field.name, value=value, pii=field.pii, **told)
 
 
 def _words(field: Field) -> tuple[str, str]:

@@ -9,8 +9,8 @@ from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain.catalogue import issue
 from flatfile_sync.domain.drop import Drop
-from flatfile_sync.domain.issues import Issue
-from flatfile_sync.domain.project import Cardinality, Feed, Project
+from flatfile_sync.domain.issues import MASK, Issue
+from flatfile_sync.domain.project import Cardinality, Feed, IdentifierKind, Project
 from flatfile_sync.domain.states import Lane, Notice, Operation, Platform, Purpose
 from flatfile_sync.pipeline.merging import Order, Outcome
 from flatfile_sync.store import consents, deliveries, identifiers, passes
@@ -160,10 +160,15 @@ def refused_corrections(conn: Connection, orders: Sequence[Order], project: Proj
                     # Two passes cannot both get the value: the first record has it.
                     later = len(claimants) > 1 and order.pass_no != found[0].pass_no
                     if order.record not in refused and ((stays and owner != order.pass_no) or later):
-                        column = f"set.id.{kind.name}"
-                        refused[order.record] = issue("K07", record=order.record, column=column, key=column)
+                        refused[order.record] = _taken(order, kind, place[0])
                         moving.pop(order.pass_no, None)
     return refused
+
+
+def _taken(order: Order, kind: IdentifierKind, value: str) -> Issue:
+    pii = kind.pii or kind.person
+    key = f"id.{kind.name} = {MASK if pii else value}"
+    return issue("K07", record=order.record, column=f"set.id.{kind.name}", value=value, pii=pii, key=key)
 
 
 def write_outcome(
