@@ -20,7 +20,8 @@ from flatfile_sync.domain.failures import StaleEpochError
 from flatfile_sync.store import counters, sqlite
 from flatfile_sync.store.writer import Priority, Writer
 
-__all__ = ["Priority", "Store", "after_commit"]
+# The doors type what they hand to `Store.write` without speaking SQLAlchemy themselves.
+__all__ = ["Connection", "Priority", "Store", "after_commit"]
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
