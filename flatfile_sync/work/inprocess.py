@@ -14,7 +14,7 @@ import asyncio
 import heapq
 import itertools
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -37,7 +37,8 @@ _log = structlog.get_logger()
 class InProcess:
     """Runs tasks in the event loop, at most `concurrency` at a time, smaller priorities first.
 
-    One kind never takes the last slot (if there is more than one), so that deliveries go on beside long drops.
+    One kind never takes the last slot (if there is more than one), so that deliveries go on beside long drops; with
+    `limits` a kind takes fewer.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class InProcess:
         handlers: Handlers,
         sweep: Sweep,
         concurrency: int = 4,
+        limits: Mapping[TaskKind, int] | None = None,
         sweep_every: float = 30.0,
         clock: Clock = utc_now,
     ) -> None:
@@ -55,7 +57,7 @@ class InProcess:
         self._sweep_every = sweep_every
         self._clock = clock
         self._slots = concurrency
-        self._slots_of_kind = max(1, concurrency - 1)
+        self._slots_of_kind = dict.fromkeys(TaskKind, max(1, concurrency - 1)) | dict(limits or {})
         # Filled by the store's threads, emptied by the loop; both ends of a deque are safe without a lock.
         self._inbox: deque[Task] = deque()
         self._due: dict[_Key, tuple[int, int]] = {}  # priority, then order of submission
@@ -179,7 +181,7 @@ class InProcess:
     def _take_first(self) -> _Key | None:
         """Return the key to run next, from the kinds that have a slot left."""
         kinds = Counter(kind for kind, _ in self._running)
-        open_queues = [queue for kind, queue in self._queues.items() if kinds[kind] < self._slots_of_kind]
+        open_queues = [queue for kind, queue in self._queues.items() if kinds[kind] < self._slots_of_kind[kind]]
         for queue in open_queues:
             # A key that was submitted again with a better priority has a second entry, and that one counts.
             while queue and self._due.get(queue[0][2]) != queue[0][:2]:

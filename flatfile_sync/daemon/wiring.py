@@ -1,0 +1,81 @@
+"""Settings to running parts: the one place that knows which adapter stands behind which Protocol."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from flatfile_sync.config.projects import ProjectFolder
+from flatfile_sync.config.settings import Settings
+from flatfile_sync.domain.clock import Clock, utc_now
+from flatfile_sync.domain.engine import TaskKind
+from flatfile_sync.domain.states import Platform
+from flatfile_sync.pipeline import expected, line, retention
+from flatfile_sync.pipeline.deliver import confirm, deliver
+from flatfile_sync.pipeline.kit import Kit
+from flatfile_sync.sftp import host_keys
+from flatfile_sync.sftp.door import Door
+from flatfile_sync.spool.local import Spool
+from flatfile_sync.store.database import Store
+from flatfile_sync.wallets.sandbox.platform import Sandbox
+from flatfile_sync.work.calendar import Calendar, Job
+from flatfile_sync.work.compute import Processes
+from flatfile_sync.work.handling import Handlers
+from flatfile_sync.work.inprocess import InProcess
+
+HOST_KEYS: Final = "host_keys"
+# Two platforms and their confirmations go on beside the drops.
+_BESIDE_DROPS: Final = 3
+# The command line changes drops beside the daemon, which finds them when it sweeps.
+_SWEEP_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What runs in one daemon."""
+
+    kit: Kit
+    processes: Processes
+    engine: InProcess
+    calendar: Calendar
+    door: Door
+
+
+def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
+    """Build the parts of a daemon on a prepared store; nothing runs yet."""
+    kit: Kit  # made below, of the engine that calls these
+    handlers: Handlers = {
+        TaskKind.ADVANCE: lambda key: line.advance(key, kit=kit),
+        TaskKind.DELIVER: lambda key: deliver(key, kit=kit),
+        TaskKind.CONFIRM: lambda key: confirm(key, kit=kit),
+    }
+    engine = InProcess(
+        handlers=handlers,
+        sweep=lambda: line.outstanding(kit=kit),
+        concurrency=settings.work.drops_at_once + _BESIDE_DROPS,
+        limits={TaskKind.ADVANCE: settings.work.drops_at_once},
+        sweep_every=_SWEEP_SECONDS,
+        clock=clock,
+    )
+    processes = Processes(settings.work.processes)
+    sandbox = settings.sandbox
+    kit = Kit(
+        store=store,
+        spool=Spool(settings.data_folder / "spool"),
+        compute=processes,
+        projects=ProjectFolder(settings.projects_folder),
+        platforms={name: Sandbox(name, rate=sandbox.rate, latency=sandbox.latency) for name in Platform},
+        engine=engine,
+        clock=clock,
+        chunk_records=settings.work.chunk_records,
+    )
+    jobs = (
+        Job(name="retention", run=lambda: retention.expire(kit=kit), every=timedelta(hours=1)),
+        Job(name="expected", run=lambda: expected.watch(kit=kit), every=timedelta(minutes=1)),
+    )
+    door = Door(
+        kit=kit,
+        host=settings.sftp.host,
+        port=settings.sftp.port,
+        host_keys=host_keys.load(settings.data_folder / HOST_KEYS),
+    )
+    return Parts(kit=kit, processes=processes, engine=engine, calendar=Calendar(store, jobs, clock=clock), door=door)
