@@ -43,10 +43,14 @@ class Place:
 
 
 async def look(account: Account, place: Place, *, kit: Kit) -> Upload | None:
-    """Return the upload a client sees under a name: under way, closed, or finished a short while ago."""
+    """Return the upload a client sees under a name: under way, closed, abandoned, or finished a short while ago."""
     key = (account.name, place.zone, place.folder, place.name)
     now = kit.clock()
-    return await kit.store.read(lambda conn: uploads.current(conn, *key) or uploads.ghost(conn, *key, now=now))
+
+    def find(conn: Connection) -> Upload | None:
+        return uploads.current(conn, *key) or uploads.abandoned(conn, *key) or uploads.ghost(conn, *key, now=now)
+
+    return await kit.store.read(find)
 
 
 async def begin(account: Account, place: Place, *, resume: bool, kit: Kit) -> tuple[Upload, int]:
@@ -130,9 +134,12 @@ async def rename(account: Account, place: Place, to: Place, *, kit: Kit) -> None
 
 async def remove(account: Account, place: Place, *, kit: Kit) -> None:
     """Take a closed upload back before it is claimed. Raises `Refused` if it is being written or was accepted."""
+    key = (account.name, place.zone, place.folder, place.name)
 
     def work(conn: Connection) -> None:
-        known = uploads.current(conn, account.name, place.zone, place.folder, place.name)
+        known = uploads.current(conn, *key)
+        if known is None and uploads.forget_abandoned(conn, *key, now=kit.clock()):
+            return
         if known is None:
             raise Refused(ACCEPTED)
         if known.state is UploadState.WRITING:
@@ -202,7 +209,9 @@ async def _hand_over(
 def _commit(
     conn: Connection, upload: Upload, drop: Drop | None, ack: PreparedAck | None, *, kit: Kit, before: Upload | None
 ) -> Upload:
-    older = uploads.closed(conn, upload.account, upload.zone, upload.feed, upload.name, besides=upload.id)
+    key = (upload.account, upload.zone, upload.feed, upload.name)
+    uploads.forget_abandoned(conn, *key, now=kit.clock())
+    older = uploads.closed(conn, *key, besides=upload.id)
     if older is not None:
         _cancel(conn, older, UploadVerdict.REPLACED, "overwritten", kit=kit)
     if before is not None:

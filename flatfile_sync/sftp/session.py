@@ -10,7 +10,7 @@ import structlog
 
 from flatfile_sync.domain.drop import Upload
 from flatfile_sync.domain.failures import ConfigurationError, Refused
-from flatfile_sync.domain.states import UploadState
+from flatfile_sync.domain.states import UploadState, UploadVerdict
 from flatfile_sync.pipeline import receive
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.pipeline.receive import ACCEPTED, Place
@@ -255,10 +255,12 @@ class Session:
             raise NotAllowedError("files are put into inbox or dryrun")
         check_new_name(place.name)
         known = await receive.look(self.account, place, kit=self._kit)
-        if flags.exclusive and known is not None:
+        broken = known is not None and known.verdict is UploadVerdict.ABANDONED
+        if flags.exclusive and known is not None and not broken:
             raise Refused("a file of this name exists")
-        goes_on = not flags.truncate and await receive.can_resume(self.account, place, kit=self._kit)
-        if not goes_on and flags.append and known is not None and known.state is UploadState.DONE:
+        # scp opens without truncating, then cuts the file to its size; OpenSSH's reput goes on where it ended.
+        goes_on = not flags.truncate and known is not None and (broken or known.state is not UploadState.DONE)
+        if not goes_on and flags.append and known is not None:
             raise Refused(ACCEPTED)
         if not goes_on and not flags.create:
             raise NoSuchFileError("no such file")

@@ -13,6 +13,8 @@ from flatfile_sync.store.tables import uploads
 
 _FIELDS = [uploads.c[name] for name in Upload.__dataclass_fields__]
 _OPEN = uploads.c.state.in_((UploadState.WRITING, UploadState.CLOSED))
+# A client asks how much of a broken upload is there before it goes on; `forget_abandoned` ends that.
+_RESUMABLE = (uploads.c.verdict == UploadVerdict.ABANDONED) & uploads.c.listed_until.is_(None)
 
 
 def insert(conn: Connection, upload: Upload) -> None:
@@ -42,25 +44,35 @@ def closed(conn: Connection, account: str, zone: str, feed: str | None, name: st
 
 
 def abandoned(conn: Connection, account: str, zone: str, feed: str | None, name: str) -> Upload | None:
-    """Return the newest upload of the name if it was abandoned and may be resumed, or None."""
-    newest = _one(conn, _place(account, zone, feed) & (uploads.c.name == name))
-    return newest if newest is not None and newest.verdict is UploadVerdict.ABANDONED else None
+    """Return the newest abandoned upload of the name that may be resumed, or None."""
+    return _one(conn, _place(account, zone, feed) & (uploads.c.name == name) & _RESUMABLE)
+
+
+def forget_abandoned(conn: Connection, account: str, zone: str, feed: str | None, name: str, *, now: datetime) -> bool:
+    """Show and resume abandoned uploads of the name no more; return whether there were any."""
+    chosen = _place(account, zone, feed) & (uploads.c.name == name) & _RESUMABLE
+    return conn.execute(sa.update(uploads).where(chosen).values(listed_until=now)).rowcount > 0
 
 
 def listing(conn: Connection, account: str, zone: str, feed: str | None, *, now: datetime) -> list[Upload]:
-    """Return what a folder shows: uploads under way, closed ones, and ghosts; the newest of each name."""
+    """Return what a folder shows: uploads under way, closed, abandoned ones, and ghosts; the newest of each name."""
     query = (
         sa.select(*_FIELDS)
-        .where(_place(account, zone, feed), _OPEN | (uploads.c.listed_until > now))
+        .where(_place(account, zone, feed), _OPEN | _RESUMABLE | (uploads.c.listed_until > now))
         .order_by(uploads.c.opened_at)
     )
     newest = {row["name"]: _upload(row) for row in conn.execute(query).mappings()}
     return [newest[name] for name in sorted(newest)]
 
 
-def recent(conn: Connection, *, limit: int = 50) -> list[Upload]:
-    """Return the newest uploads of all accounts, newest first."""
+def recent(
+    conn: Connection, *, limit: int = 50, state: UploadState | None = None, feed: str | None = None
+) -> list[Upload]:
+    """Return the newest uploads of all accounts, newest first, narrowed by what is not None; `feed` is the folder."""
     query = sa.select(*_FIELDS).order_by(uploads.c.opened_at.desc()).limit(limit)
+    for column, wanted in ((uploads.c.state, state), (uploads.c.feed, feed)):
+        if wanted is not None:
+            query = query.where(column == wanted)
     return [_upload(row) for row in conn.execute(query).mappings()]
 
 
