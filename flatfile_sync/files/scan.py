@@ -34,11 +34,9 @@ class Scan:
 def scan(path: Path, *, chunk_records: int, max_records: int) -> Scan:
     """Return what a file is made of; memory does not grow with its size."""
     with path.open("rb") as handle:
-        first = handle.readline(_MAX_HEADER)
-        while first.strip(b"\r\n") in (b"", _BOM) and first:
-            first += handle.readline(_MAX_HEADER)
-        if not first:
-            return Scan(header=(), header_bytes=b"", dialect=None, records=0, cuts=(), issues=(issue("F01"),))
+        first = _first_line(handle)
+        if _says_nothing(first):
+            return Scan(header=(), header_bytes=first, dialect=None, records=0, cuts=(), issues=(issue("F01"),))
         dialect, header, problems = _header(first)
         readable = dialect or Dialect(delimiter=",", bom=first.startswith(_BOM), line_end="\n")
         text = codecs.getincrementaldecoder("utf-8")()
@@ -49,7 +47,7 @@ def scan(path: Path, *, chunk_records: int, max_records: int) -> Scan:
     records = sum(cut.records for cut in cuts)
     if records > max_records:
         issues.append(issue("F05", found=records, limit=max_records))
-    if not records and not problems:
+    if not records and not issues:
         issues.append(issue("F02"))
     return Scan(
         header=header,
@@ -61,10 +59,25 @@ def scan(path: Path, *, chunk_records: int, max_records: int) -> Scan:
     )
 
 
+def _first_line(handle: BinaryIO) -> bytes:
+    """Return the bytes up to the end of the first line that is not blank; all of a file that has none."""
+    first = line = handle.readline(_MAX_HEADER)
+    while line and _says_nothing(first):
+        line = handle.readline(_MAX_HEADER)
+        first += line
+    return first
+
+
+def _says_nothing(first: bytes) -> bool:
+    return not first.removeprefix(_BOM).strip(b"\r\n")
+
+
 def _header(first: bytes) -> tuple[Dialect | None, tuple[str, ...], list[Issue]]:
     """Return dialect and names; the delimiter is the only one of the three that stands outside quotes."""
     if b"\r" in first.replace(b"\r\n", b""):
         return None, (), [issue("D07")]
+    if len(first) >= _MAX_HEADER and not first.endswith(b"\n"):
+        return None, (), [issue("D06", found=len(first), limit=_MAX_HEADER - 1)]
     try:
         line = first.removeprefix(_BOM).decode().strip("\r\n")
     except UnicodeDecodeError:
@@ -79,7 +92,10 @@ def _header(first: bytes) -> tuple[Dialect | None, tuple[str, ...], list[Issue]]
         bom=first.startswith(_BOM),
         line_end="\r\n" if first.endswith(b"\r\n") else "\n",
     )
-    names = next(csv.reader([line], delimiter=dialect.delimiter), [])
+    try:
+        names = next(csv.reader([line], delimiter=dialect.delimiter), [])
+    except csv.Error:  # a name longer than the module takes
+        return None, (), [issue("D06", found=len(first), limit=csv.field_size_limit())]
     return dialect, tuple(name.strip() for name in names), []
 
 
@@ -118,6 +134,9 @@ def _cut(
         cuts.append(Cut(no=len(cuts), offset=offset, length=len(rest), first=record, records=1, line=line))
     elif cuts and not ended:
         issues.append(issue("F03" if lacks_values else "F04", line=last_line))
+    if bad is None:
+        # A header without line end may end inside a character, and no block follows that would show it.
+        bad = _undecodable(text, b"", offset, line, last=True)
     if bad is not None:
         issues.append(bad)
     return cuts, issues

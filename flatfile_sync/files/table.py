@@ -3,6 +3,7 @@
 A cell is null when it was empty and unquoted; a quoted empty cell is the empty text. Null tokens count only unquoted.
 """
 
+import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,10 @@ from flatfile_sync.files.columns import write_table
 from flatfile_sync.files.dialect import Dialect
 from flatfile_sync.files.index import LONE_CR, MAX_CELL, NUL_BYTE, STRAY_QUOTE, TOO_LONG, Index, Ints, index_records
 
-NULL_MARK: Final = "\0null"
+# A header's names are trimmed, so no column of a file can bear one of these names.
+PLACE: Final = " "
+"""Prefix of the columns that say where a record lies."""
+NULL_MARK: Final = " null "
 """Suffix of the column that says where a cell is an unquoted null token."""
 
 
@@ -55,12 +59,12 @@ def write_slice(
         index = _with_open_record(index, data)
     sound = (index.flaws == 0) & (index.counts == len(header))
     columns: dict[str, pa.Array] = {
-        "_record": pa.array(np.arange(cut.first, cut.first + cut.records), pa.int32()),
-        "_line": pa.array(index.lines, pa.int32()),
-        "_line_end": pa.array(index.line_ends, pa.int32()),
-        "_offset": pa.array(index.offsets + cut.offset, pa.int64()),
-        "_length": pa.array(index.lengths, pa.int32()),
-        "_flaw": pa.array(
+        PLACE + "record": pa.array(np.arange(cut.first, cut.first + cut.records), pa.int32()),
+        PLACE + "line": pa.array(index.lines, pa.int32()),
+        PLACE + "line_end": pa.array(index.line_ends, pa.int32()),
+        PLACE + "offset": pa.array(index.offsets + cut.offset, pa.int64()),
+        PLACE + "length": pa.array(index.lengths, pa.int32()),
+        PLACE + "flaw": pa.array(
             [None] * cut.records if refused else _flaws(index, sound, len(header), cut.first), pa.string()
         ),
     }
@@ -94,6 +98,8 @@ def _cells(
         text = data
     else:
         text = b"".join(data[o : o + n] for o, n in zip(index.offsets[rows], index.lengths[rows], strict=True))
+    if text.startswith(codecs.BOM_UTF8):
+        text = codecs.BOM_UTF8 + text  # Arrow takes one for the file's own, and here it belongs to a cell
     if not len(rows):
         return {name: pa.nulls(len(sound), pa.string()) for name in header}
     table = pa_csv.read_csv(

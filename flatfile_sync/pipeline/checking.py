@@ -21,7 +21,7 @@ from flatfile_sync.domain.issues import Issue, Severity
 from flatfile_sync.domain.project import Feed, Field, Project
 from flatfile_sync.domain.states import Operation
 from flatfile_sync.files.columns import read_table, write_table
-from flatfile_sync.files.table import NULL_MARK, as_json
+from flatfile_sync.files.table import NULL_MARK, PLACE, as_json
 from flatfile_sync.pipeline.instructions import Instructions, identifier_problem
 from flatfile_sync.pipeline.values import as_issue, check_column
 
@@ -54,8 +54,8 @@ def check_chunk(source: Path, target: Path, *, columns: Sequence[Column], projec
     """Write the checked chunk of a text chunk and remove the latter. `columns` are those of the header, in order."""
     table = read_table(source)
     size = table.num_rows
-    flaws = table["_flaw"].to_pylist()
-    problems = _Problems(table["_record"][0].as_py() if size else 1)
+    flaws = table[PLACE + "flaw"].to_pylist()
+    problems = _Problems(table[PLACE + "record"][0].as_py() if size else 1)
     repeats: dict[str, tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]] = {}
     fragments: list[list[str | None]] = []
     keys: dict[str, list[str | None]] = {}
@@ -82,7 +82,7 @@ def check_chunk(source: Path, target: Path, *, columns: Sequence[Column], projec
     issues, failed = _joined(flaws, problems, size)
     patches = ["{" + ",".join(filter(None, row)) + "}" for row in zip(*fragments, strict=True)] or ["{}"] * size
     echo = table[feed.echo] if feed.echo in {column.name for column in columns} else pa.nulls(size, pa.string())
-    result: dict[str, Any] = {name: table[f"_{name}"] for name in _PLACES}
+    result: dict[str, Any] = {name: table[PLACE + name] for name in _PLACES}
     result |= {
         "key": pa.array(chosen[0], pa.string()),
         "key_type": pa.array(chosen[1], pa.string()),
@@ -102,10 +102,10 @@ def check_chunk(source: Path, target: Path, *, columns: Sequence[Column], projec
 
 def place_chunk(source: Path, target: Path, *, operation: Operation) -> CheckedChunk:
     """Write the checked chunk of a file that is refused as a whole: every record in its place, none with a cell."""
-    table = read_table(source, [f"_{name}" for name in _PLACES])
+    table = read_table(source, [PLACE + name for name in _PLACES])
     size = table.num_rows
     empty = pa.nulls(size, pa.string())
-    result: dict[str, Any] = {name: table[f"_{name}"] for name in _PLACES}
+    result: dict[str, Any] = {name: table[PLACE + name] for name in _PLACES}
     result |= dict.fromkeys(("key", "key_type", "echo"), empty)
     result |= {"op": pa.array([operation.value] * size, pa.string()), "pass_type": empty}
     result |= {"patch": pa.array(["{}"] * size, pa.string()), "extra": empty, "issues": empty}

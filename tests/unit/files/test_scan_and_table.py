@@ -3,7 +3,7 @@ import pytest
 
 from flatfile_sync.files.columns import read_table
 from flatfile_sync.files.scan import scan
-from flatfile_sync.files.table import NULL_MARK, write_slice
+from flatfile_sync.files.table import NULL_MARK, PLACE, write_slice
 
 
 @pytest.fixture
@@ -49,6 +49,11 @@ def text_chunks(path, found, *, null_tokens=(), refused=False):
         (b"id;x\r\n1;2\r\n", []),
         (b"\xef\xbb\xbfid\tx\n1\t2\n", []),
         (b"id\n1\n", []),
+        (b"\n", ["F01"]),
+        (b"\xef\xbb\xbf\r\n\r\n", ["F01"]),
+        (b"id,caf\xc3", ["D01"]),
+        (b"id," + b"x" * 140_000 + b"\n1,2\n", ["D06"]),
+        (b"id," + b"\xc3\xa9" * (1 << 20) + b"\n1,2\n", ["D06"]),
     ],
 )
 def test_a_file_is_judged_as_a_whole(file, data, expected):
@@ -73,8 +78,8 @@ def test_flawed_records_keep_their_place_and_say_why(file):
     found = scan(path, chunk_records=3, max_records=99)
     tables = list(text_chunks(path, found))
     rows = [row for table in tables for row in table.to_pylist()]
-    assert [row["_record"] for row in rows] == [1, 2, 3, 4, 5, 6, 7]
-    assert [(row["_line"], row["_line_end"]) for row in rows] == [
+    assert [row[PLACE + "record"] for row in rows] == [1, 2, 3, 4, 5, 6, 7]
+    assert [(row[PLACE + "line"], row[PLACE + "line_end"]) for row in rows] == [
         (2, 2),
         (3, 3),
         (5, 5),
@@ -83,18 +88,21 @@ def test_flawed_records_keep_their_place_and_say_why(file):
         (9, 9),
         (10, 10),
     ]
-    flaws = [orjson.loads(row["_flaw"])[0]["code"] if row["_flaw"] else None for row in rows]
+    flaws = [orjson.loads(row[PLACE + "flaw"])[0]["code"] if row[PLACE + "flaw"] else None for row in rows]
     assert flaws == [None, "D03", "D04", None, "D03", "D05", None]
     assert [row["x"] for row in rows] == ["a", None, None, "two\nlines", None, None, "g"]
     data = path.read_bytes()
-    assert data[rows[3]["_offset"] :][: rows[3]["_length"]] == b'4,"two\nlines"\n'
+    assert data[rows[3][PLACE + "offset"] :][: rows[3][PLACE + "length"]] == b'4,"two\nlines"\n'
 
 
 def test_a_refused_file_still_gives_every_record_its_place(file):
     path = file(b'id,x\n1,2\n3,"cut\noff')
     found = scan(path, chunk_records=10, max_records=99)
     places = [row for table in text_chunks(path, found, refused=True) for row in table.to_pylist()]
-    assert [(row["_record"], row["_line"], row["_line_end"]) for row in places] == [(1, 2, 2), (2, 3, 4)]
+    assert [(row[PLACE + "record"], row[PLACE + "line"], row[PLACE + "line_end"]) for row in places] == [
+        (1, 2, 2),
+        (2, 3, 4),
+    ]
 
 
 def test_columns_that_share_a_name_are_still_read(file):
@@ -102,3 +110,17 @@ def test_columns_that_share_a_name_are_still_read(file):
     found = scan(path, chunk_records=10, max_records=99)
     assert found.header == ("id", "x", "x")
     assert list(text_chunks(path, found))
+
+
+def test_a_header_may_hold_the_names_of_our_own_reports(file):
+    path = file(b"id,_record,_line,x\n1,99,98,v\n")
+    found = scan(path, chunk_records=10, max_records=99)
+    [row] = [row for table in text_chunks(path, found) for row in table.to_pylist()]
+    assert (row[PLACE + "record"], row[PLACE + "line"], row["_record"], row["x"]) == (1, 2, "99", "v")
+
+
+def test_a_byte_order_mark_in_a_cell_is_text_wherever_its_chunk_begins(file):
+    path = file("id,x\n1,a\n\ufeff2,b\n".encode())
+    found = scan(path, chunk_records=1, max_records=99)
+    rows = [row for table in text_chunks(path, found) for row in table.to_pylist()]
+    assert [row["id"] for row in rows] == ["1", "\ufeff2"]
