@@ -10,11 +10,12 @@ import orjson
 from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain import faults
-from flatfile_sync.domain.clock import iso
+from flatfile_sync.domain.clock import Clock, iso
 from flatfile_sync.domain.drop import Drop, Upload
 from flatfile_sync.domain.naming import result_name
 from flatfile_sync.domain.states import Decision
 from flatfile_sync.pipeline.kit import Kit
+from flatfile_sync.spool.local import Spool
 from flatfile_sync.store import artefacts, uploads
 from flatfile_sync.store.artefacts import Artefact
 
@@ -39,7 +40,38 @@ async def prepare_ack(
     duplicate_of: str | None = None,
 ) -> PreparedAck:
     """Return the drop's acknowledgement, durable; `commit_ack` shows it."""
+    document = _document(drop, decision, sha256=sha256, why=why, duplicate_of=duplicate_of)
+    return await asyncio.to_thread(_store, drop.id, document, spool=kit.spool, clock=kit.clock)
+
+
+def write_ack(drop: Drop, decision: Decision, *, spool: Spool, clock: Clock, why: str | None = None) -> PreparedAck:
+    """Do as `prepare_ack` in the calling thread, for an operator's command."""
+    return _store(drop.id, _document(drop, decision, why=why), spool=spool, clock=clock)
+
+
+async def prepare_refusal(upload: Upload, decision: Decision, *, why: str, kit: Kit) -> PreparedAck:
+    """Return the acknowledgement of an upload that becomes no drop, durable; `commit_refusal` shows it."""
     document: dict[str, Any] = {
+        "drop_id": None,
+        "file": upload.name,
+        "decision": decision.value,
+        "why": why,
+        "received_at": iso(kit.clock()),
+        "bytes": upload.size,
+        "sha256": upload.sha256,
+    }
+    return await asyncio.to_thread(_store, upload.id, document, spool=kit.spool, clock=kit.clock)
+
+
+def _document(
+    drop: Drop,
+    decision: Decision,
+    *,
+    why: str | None,
+    sha256: str | None = None,
+    duplicate_of: str | None = None,
+) -> dict[str, Any]:
+    return {
         "drop_id": drop.id,
         "file": drop.file_name,
         "project": drop.project,
@@ -55,29 +87,14 @@ async def prepare_ack(
         "duplicate_of": duplicate_of,
         "result_name": drop.result_name,
     }
-    return await _store(drop.id, document, kit=kit)
 
 
-async def prepare_refusal(upload: Upload, decision: Decision, *, why: str, kit: Kit) -> PreparedAck:
-    """Return the acknowledgement of an upload that becomes no drop, durable; `commit_refusal` shows it."""
-    document: dict[str, Any] = {
-        "drop_id": None,
-        "file": upload.name,
-        "decision": decision.value,
-        "why": why,
-        "received_at": iso(kit.clock()),
-        "bytes": upload.size,
-        "sha256": upload.sha256,
-    }
-    return await _store(upload.id, document, kit=kit)
-
-
-async def _store(owner: str, document: dict[str, Any], *, kit: Kit) -> PreparedAck:
+def _store(owner: str, document: dict[str, Any], *, spool: Spool, clock: Clock) -> PreparedAck:
     data = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     blob = f"{owner}.ack.{secrets.token_hex(4)}"
-    stored = await asyncio.to_thread(kit.spool.put, blob, data)
+    stored = spool.put(blob, data)
     faults.point("ack.put")
-    return PreparedAck(blob=blob, size=len(data), sha256=stored, at=kit.clock())
+    return PreparedAck(blob=blob, size=len(data), sha256=stored, at=clock())
 
 
 def commit_refusal(conn: Connection, ack: PreparedAck, upload: Upload) -> None:

@@ -173,6 +173,23 @@ def owed_by(conn: Connection, drop_id: str) -> dict[str, int]:
     return {platform: int(count) for platform, count in conn.execute(query)}
 
 
+class Tally(NamedTuple):
+    """How many deliveries of a drop stand alike."""
+
+    platform: str
+    kind: str
+    state: str
+    outcome: str | None
+    deliveries: int
+
+
+def tally(conn: Connection, drop_id: str) -> list[Tally]:
+    """Return how a drop's deliveries stand, counted, sorted by platform, kind and state."""
+    alike = [deliveries.c[name] for name in Tally._fields[:4]]
+    query = sa.select(*alike, sa.func.count()).where(deliveries.c.drop_id == drop_id).group_by(*alike)
+    return sorted((Tally._make(row) for row in conn.execute(query)), key=str)
+
+
 class Standing(NamedTuple):
     """How a delivery of a drop stands, for its report."""
 

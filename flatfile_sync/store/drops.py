@@ -36,12 +36,25 @@ def by_result_name(conn: Connection, result_name: str) -> Drop | None:
     return _one(conn, drops.c.result_name == result_name)
 
 
-def listing(conn: Connection, *, limit: int = 50, state: DropState | None = None) -> list[Drop]:
-    """Return the newest drops, newest first."""
+def listing(
+    conn: Connection,
+    *,
+    limit: int = 50,
+    state: DropState | None = None,
+    feed: str | None = None,
+    stuck: bool | None = None,
+) -> list[Drop]:
+    """Return the newest drops, newest first, narrowed by what is not None."""
     query = sa.select(drops).order_by(drops.c.seq.desc()).limit(limit)
-    if state is not None:
-        query = query.where(drops.c.state == state)
+    for column, wanted in ((drops.c.state, state), (drops.c.feed, feed), (drops.c.stuck, stuck)):
+        if wanted is not None:
+            query = query.where(column == wanted)
     return [_drop(row) for row in conn.execute(query).mappings()]
+
+
+def forced_under_way(conn: Connection, blob: str) -> Drop | None:
+    """Return a forced drop of the same bytes whose turn is not over, or None."""
+    return _one(conn, (drops.c.blob == blob) & drops.c.forced & drops.c.applied_at.is_(None))
 
 
 def before_in_feed(conn: Connection, drop: Drop) -> Drop | None:
