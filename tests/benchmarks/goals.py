@@ -1,0 +1,45 @@
+"""What the figures should reach, each with the figure that was measured and whether it does."""
+
+from dataclasses import dataclass
+from typing import Any
+
+LINE_ROWS_PER_SECOND = 40_000
+TIMES_PER_ROW = 10
+APPLY_TIMES_FLOOR = 3
+PEAK_MB = 700
+CLOSE_P99 = 0.5
+LAG_P99 = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """One figure beside its goal, as text; `met` is the verdict."""
+
+    name: str
+    figure: str
+    goal: str
+    met: bool
+
+
+def judge(figures: dict[str, Any]) -> list[Goal]:
+    """Return the goals with what was measured."""
+    line, apply = figures["line"]["line"], figures["line"]["apply"]
+    per_row = figures["per_row"]["rows_per_second"]
+    speed, floor = line["rows_per_second"], figures["floor"]["seconds"]
+    close, lag = figures["busy"]["close"]["p99"], figures["busy"]["loop_lag"]["p99"]
+    return [
+        _at_least("whole line, rows/s", speed, LINE_ROWS_PER_SECOND, ",.0f"),
+        _at_least("whole line, times the per-row baseline", speed / per_row, TIMES_PER_ROW, ".1f"),
+        _at_most("apply, times the floor's time", apply["seconds"] / floor, APPLY_TIMES_FLOOR, ".2f"),
+        _at_most("peak memory of daemon and workers together, MB", line["all_mb"], PEAK_MB, ",.0f"),
+        _at_most("close beside the apply, p99, s", close, CLOSE_P99, ".3f"),
+        _at_most("loop lag beside the apply, p99, s", lag, LAG_P99, ".3f"),
+    ]
+
+
+def _at_least(name: str, figure: float, goal: float, form: str) -> Goal:
+    return Goal(name=name, figure=format(figure, form), goal=f"≥ {goal:,}", met=figure >= goal)
+
+
+def _at_most(name: str, figure: float, goal: float, form: str) -> Goal:
+    return Goal(name=name, figure=format(figure, form), goal=f"≤ {goal:,}", met=figure <= goal)

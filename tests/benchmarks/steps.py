@@ -1,0 +1,46 @@
+"""What the steps of one walk took: seconds, and the peak memory of the daemon and of its workers."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flatfile_sync.work.compute import Processes
+from tests.benchmarks.memory import forget_peak, peak
+
+
+class Steps:
+    """Measures step after step; peaks begin anew with each."""
+
+    def __init__(self, rows: int, compute: Processes) -> None:
+        self._rows, self._compute = rows, compute
+        self._figures: dict[str, dict[str, float]] = {}
+
+    @contextmanager
+    def measured(self, step: str) -> Iterator[None]:
+        """Measure one step."""
+        for pid in self._pids():
+            forget_peak(pid)
+        started = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - started
+        daemon, *workers = (peak(pid) for pid in self._pids())
+        self._figures[step] = {
+            "seconds": seconds,
+            "rows_per_second": self._rows / seconds,
+            "daemon_mb": daemon,
+            "worker_mb": max(workers),
+            "all_mb": daemon + sum(workers),
+        }
+
+    def figures(self) -> dict[str, Any]:
+        """Return the figures of each step and, as `line`, of all of them together."""
+        seconds = sum(step["seconds"] for step in self._figures.values())
+        peaks = {
+            name: max(step[name] for step in self._figures.values()) for name in ("daemon_mb", "worker_mb", "all_mb")
+        }
+        return self._figures | {"line": {"seconds": seconds, "rows_per_second": self._rows / seconds, **peaks}}
+
+    def _pids(self) -> list[int]:
+        return [os.getpid(), *self._compute.pids]

@@ -1,0 +1,39 @@
+"""The figures on the terminal."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks.goals import Goal
+
+
+def show(figures: dict[str, Any], goals: list[Goal]) -> None:
+    """Print what was measured, then the goals."""
+    console = Console(width=110)
+    table = Table(title=f"{figures['rows']:,} rows x 7 columns, SQLite, {figures['workers']} worker processes")
+    for heading in ("step", "seconds", "rows/s", "daemon MB", "largest worker MB", "together MB"):
+        table.add_column(heading, justify="left" if heading == "step" else "right")
+    for step, took in figures["line"].items():
+        if step == "line":
+            table.add_section()
+        memory = (f"{took[name]:,.0f}" for name in ("daemon_mb", "worker_mb", "all_mb"))
+        name = "whole line" if step == "line" else step
+        table.add_row(name, f"{took['seconds']:.2f}", f"{took['rows_per_second']:,.0f}", *memory)
+    table.add_section()
+    for name, key in (("raw floor", "floor"), (f"per row ({figures['per_row']['rows']:,} rows)", "per_row")):
+        table.add_row(name, f"{figures[key]['seconds']:.2f}", f"{figures[key]['rows_per_second']:,.0f}")
+    console.print(table)
+    beside = Table(title="Beside the apply, seconds")
+    for heading in ("what", "count", "p50", "p99", "max"):
+        beside.add_column(heading, justify="left" if heading == "what" else "right")
+    for name, key in (("close of a small file", "close"), ("loop lag", "loop_lag")):
+        found = figures["busy"][key]
+        beside.add_row(name, f"{found['count']:,}", *(f"{found[part]:.4f}" for part in ("p50", "p99", "max")))
+    console.print(beside)
+    verdicts = Table(title="Goals")
+    for heading in ("goal", "measured", "reach", ""):
+        verdicts.add_column(heading, justify="right" if heading in {"measured", "reach"} else "left")
+    for goal in goals:
+        verdicts.add_row(goal.name, goal.figure, goal.goal, "[green]met[/]" if goal.met else "[red]missed[/]")
+    console.print(verdicts)
