@@ -68,15 +68,15 @@ def check_chunk(source: Path, target: Path, *, columns: Sequence[Column], projec
             if field is not None:
                 fragments.append(_data(field, cells, marks, feed, problems))
                 if field.constraints.unique:
-                    repeats[column.name] = _hashes(cells, problems)
+                    repeats[column.name] = _hashes(cells, marks, fragments[-1], problems)
         elif column.role in {Role.IDENTIFIER, Role.PASS_ID}:
-            keys[column.name] = _keys(column, cells, project, problems)
+            keys[column.name] = _keys(column, cells, marks, project, problems)
         else:
             instructions.take(column, cells, marks, problems)
     rows = instructions.finish(problems)
     chosen = _chosen_key(keys, size)
     for row in range(size):
-        if flaws[row] is None and chosen[0][row] is None and not problems.by_row.get(row):
+        if flaws[row] is None and chosen[0][row] is None:
             named = ", ".join(f"`{name}`" for name in keys)
             problems.add(row, issue("K01", record=problems.record(row), identifiers=named))
     issues, failed = _joined(flaws, problems, size)
@@ -168,8 +168,8 @@ def _data(
     if marks is not None:
         for row in (row for row, marked in enumerate(marks) if marked):
             result[row] = f"{key}:null"
-            if field.constraints.required:
-                problems.add(row, issue("V02", record=problems.record(row), column=field.name))
+    if field.constraints.required and (marks is not None or sets_empty):
+        _require(field, cells, marks, problems, sets_empty=sets_empty)
     if bad:
         for row, found in enumerate(cells):
             if found is not None and found in bad and not (marks and marks[row]):
@@ -177,10 +177,23 @@ def _data(
     return result
 
 
-def _keys(column: Column, cells: list[str | None], project: Project, problems: _Problems) -> list[str | None]:
-    """Return identifier values; leading zeros and spaces survive, a quoted empty cell is no value."""
+def _require(
+    field: Field, cells: list[str | None], marks: list[bool] | None, problems: _Problems, *, sets_empty: bool
+) -> None:
+    """Add V02 where a required value would be removed or emptied; an empty cell leaves it as it is."""
+    for row, cell in enumerate(cells):
+        if (marks and marks[row]) or (sets_empty and not cell and cell is not None):
+            problems.add(row, issue("V02", record=problems.record(row), column=field.name))
+
+
+def _keys(
+    column: Column, cells: list[str | None], marks: list[bool] | None, project: Project, problems: _Problems
+) -> list[str | None]:
+    """Return identifier values; leading zeros and spaces survive, a quoted empty cell or a null token is no value."""
     kind = project.model.identifier(column.part) if column.role is Role.IDENTIFIER else None
     result = [cell or None for cell in cells]
+    if marks is not None:
+        result = [None if marked else cell for cell, marked in zip(result, marks, strict=True)]
     for cell in list(dict.fromkeys(result)):
         if cell is None or kind is None:
             continue
@@ -202,9 +215,16 @@ def _chosen_key(keys: Mapping[str, list[str | None]], size: int) -> tuple[list[s
     return values, names
 
 
-def _hashes(cells: list[str | None], problems: _Problems) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
-    filled = [(cell, problems.record(row)) for row, cell in enumerate(cells) if cell]
-    hashes = [int.from_bytes(hashlib.blake2b(cell.encode(), digest_size=8).digest(), "big") for cell, _ in filled]
+def _hashes(
+    cells: list[str | None], marks: list[bool] | None, values: list[str | None], problems: _Problems
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
+    """Return hashes of the canonical values (as fragments of JSON) and their records; empty and null are no values."""
+    filled = [
+        (value, problems.record(row))
+        for row, (cell, value) in enumerate(zip(cells, values, strict=True))
+        if cell and value is not None and not (marks and marks[row])
+    ]
+    hashes = [int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8).digest(), "big") for value, _ in filled]
     return np.array(hashes, dtype=np.uint64), np.array([record for _, record in filled], dtype=np.int32)
 
 

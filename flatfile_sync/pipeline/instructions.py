@@ -18,6 +18,8 @@ from flatfile_sync.domain.states import Operation, PassStatus, Purpose
 _YES: Final = frozenset({"true", "1", "yes", "opt-in", "opt_in"})
 _NO: Final = frozenset({"false", "0", "no", "opt-out", "opt_out"})
 _EXAMPLE: Final = "2026-08-31T18:30:00+02:00"
+# PostgreSQL indexes at most 2,704 bytes of a row (a third of a page); a character may take four.
+_LONGEST_IDENTIFIER: Final = 400
 # What a spreadsheet makes of a long number, and of any number that passed through a float.
 _SCIENTIFIC: Final = re.compile(r"\d([.,]\d+)?[eE]\+?\d+")
 _FLOATED: Final = re.compile(r"\d+[.,]0")
@@ -68,7 +70,12 @@ class Instructions:
     def finish(self, problems: Problems) -> Rows:
         """Return what was read, after the checks that need the whole row."""
         for row, consents in self._consents.items():
-            given = [entry for entry in consents.values() if "granted" in entry]
+            # An opt-in whose moment cannot be read might be older than an opt-out: it is none. An opt-out stands.
+            given = [
+                {name: value for name, value in entry.items() if value is not None}
+                for entry in consents.values()
+                if entry.get("granted") is False or (entry.get("granted") and entry.get("at", "") is not None)
+            ]
             if given:
                 self._extra(row)["consents"] = given
         if self._feed.purpose is not None:
@@ -164,6 +171,9 @@ class Instructions:
 def identifier_problem(kind: IdentifierKind, column: str, cell: str) -> Callable[[int], Issue] | None:
     """Return what makes the issue of a record with this identifier, or None if it is sound."""
     pii = kind.pii or kind.person
+    if len(cell) > _LONGEST_IDENTIFIER:
+        told: dict[str, Any] = {"found": len(cell), "expected": f"at most {_LONGEST_IDENTIFIER} are allowed"}
+        return lambda record: issue("V04", record=record, column=column, value=cell, pii=pii, **told)
     matches = kind.pattern is None or re.fullmatch(kind.pattern, cell) is not None
     damaged = _SCIENTIFIC.fullmatch(cell) or (not matches and _FLOATED.fullmatch(cell))
     if damaged:
@@ -188,10 +198,10 @@ def _moment(column: Column, row: int, cell: str, problems: Problems) -> str | No
     """Return ISO 8601 in UTC; a moment without a zone is an issue, because it names no moment."""
     try:
         found = datetime.fromisoformat(cell)
-    except ValueError:
-        found = None
-    if found is not None and found.tzinfo is not None:
-        return found.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        if found.tzinfo is not None:
+            return found.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError):
+        pass  # the first and last hours of the calendar may have no UTC
     expected: dict[str, Any] = {"expected": "a date and time with its zone", "example": _EXAMPLE}
     problems.add(row, issue("V01", record=problems.record(row), column=column.name, value=cell, **expected))
     return None

@@ -147,8 +147,13 @@ def _range(rules: Any) -> Any:
 
 def canonical_decimal(value: Decimal) -> str:
     """Return a number as its one text: no exponent, no trailing zeros, no minus zero."""
-    text = format(value.normalize(), "f")
-    return "0" if text == "-0" else text
+    # Not `normalize`: it rounds to the 28 digits of the decimal context.
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    text = text.lstrip("-").lstrip("0") or "0"
+    text = f"0{text}" if text.startswith(".") else text
+    return f"-{text}" if value < 0 else text
 
 
 def _fail() -> PydanticCustomError:
@@ -198,7 +203,7 @@ def _parser(field: Field) -> Callable[[Any], Value]:
     def moment(text: str) -> str:
         try:
             return _canonical_moment(field, text)
-        except ValueError:
+        except (ValueError, OverflowError):  # the first and last hours of the calendar may have no UTC
             raise _fail() from None
 
     return boolean if field.type == "boolean" else moment

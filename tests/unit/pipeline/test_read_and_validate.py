@@ -1,10 +1,11 @@
 import orjson
 import pytest
 
+from flatfile_sync.domain.project import Constraints, DataModel, Feed, IdentifierKind
 from flatfile_sync.files.columns import read_table
 from flatfile_sync.pipeline.read import read
 from flatfile_sync.pipeline.validate import validate
-from tests.builders import drop, kit, loyalty
+from tests.builders import drop, field, kit, loyalty
 
 
 @pytest.fixture
@@ -104,3 +105,46 @@ async def test_the_chunk_size_never_changes_the_result(checked):
     _, small = await checked(text, chunk_records=3)
     _, large = await checked(text, chunk_records=100)
     assert small == large
+
+
+async def test_a_null_token_names_no_pass_and_never_repeats_a_value(checked):
+    text = "id.memberId,id.email,additionalData.coupon\nNULL,a@b.example,NULL\n2,,NULL\nNULL,,X\n"
+    _, rows = await checked(text)
+    assert [row["codes"] for row in rows] == [[], [], ["K01"]]
+    assert (rows[0]["key_type"], rows[0]["key"]) == ("id.email", "a@b.example")
+
+
+async def test_a_record_without_identifier_is_rejected_whatever_else_it_says(checked):
+    _, rows = await checked("id.memberId,additionalData.points\n,x\n")
+    assert rows[0]["codes"] == ["V01", "K01"]
+
+
+async def test_a_moment_at_the_edge_of_the_calendar_is_an_issue_and_no_error(checked):
+    text = "id.memberId,notification.message,notification.not_before\n1,Hi,0001-01-01T00:00:00+05:00\n"
+    _, rows = await checked(text, feed="campaign")
+    assert rows[0]["codes"] == ["V01"]
+
+
+async def test_an_opt_in_whose_moment_cannot_be_read_is_none_and_an_opt_out_stands(checked):
+    text = "id.memberId,notification.message,consent.marketing,consent.marketing.at\n1,Hi,yes,soon\n2,Hi,no,soon\n"
+    _, rows = await checked(text, feed="campaign")
+    assert [row["codes"] for row in rows] == [["V01"], ["V01"]]
+    assert "consents" not in rows[0]["extra"]
+    assert rows[1]["extra"]["consents"] == [{"purpose": "marketing", "granted": False}]
+
+
+async def test_an_identifier_longer_than_any_index_takes_is_refused(checked):
+    _, rows = await checked(f"id.memberId,additionalData.points\n{'9' * 401},1\n")
+    assert rows[0]["codes"] == ["V04"]
+
+
+@pytest.mark.parametrize(("cell", "codes"), [("NULL", ["V02"]), ('""', ["V02"]), ("", []), ("Anna", [])])
+async def test_a_required_value_is_never_removed_nor_emptied(sqlite_store, spool, clock, cell, codes):
+    feed = Feed(name="members", quoted_empty_sets=True, null_tokens=("NULL",))
+    name = field("additionalData.name", constraints=Constraints(required=True))
+    project = loyalty(feed, model=DataModel(fields=(name,), identifiers=(IdentifierKind(name="memberId"),)))
+    means, job = kit(sqlite_store, spool, clock=clock), drop()
+    spool.put(job.blob, f"id.memberId,additionalData.name\n1,{cell}\n".encode())
+    found = await validate(job, await read(job, project, feed, kit=means), project, feed, kit=means)
+    [row] = read_table(spool.work(job.id) / found.slices[0].file).to_pylist()
+    assert [entry["code"] for entry in orjson.loads(row["issues"] or "[]")] == codes
