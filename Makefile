@@ -29,7 +29,7 @@ demo: $(VENV)/runtime ## the main job on real input: daemon, upload, results, re
 	@$(BIN)/flatfile-sync demo
 
 serve: $(VENV)/runtime ## the daemon for real (runs `init` on first start)
-	@$(BIN)/flatfile-sync serve
+	@$(BIN)/flatfile-sync --config instance/flatfile-sync.toml serve
 
 test: $(VENV)/dev ## every test, two at a time
 	@$(BIN)/python -m pytest -n 2 --dist worksteal

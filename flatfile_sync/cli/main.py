@@ -21,9 +21,14 @@ class Entry(NamedTuple):
 
 # A module has a typer `app` (several commands on one noun) or a function `command`.
 COMMANDS: Final = (
+    Entry("init", "init", "Make what a first daemon needs: configuration, host keys, example project, an account."),
+    Entry("serve", "serve", "Run the daemon; on the first start `init` comes before it."),
+    Entry("demo", "demo", "Show the main job on real input, from the upload to the mended rejects and a duplicate."),
+    Entry("send", "send", "Put a file into the inbox as a partner does and, with --wait, print the result set."),
     Entry("project", "project", "Check a project's files, and what a change would break."),
     Entry("drops", "drops", "See what became of files, and let a drop go on, repeat or end."),
     Entry("uploads", "uploads", "See what the SFTP door took, and what became of it."),
+    Entry("accounts", "accounts", "Let partners in by their public keys, and shut them out."),
 )
 
 
