@@ -37,7 +37,7 @@ class Commands(TyperGroup):
 
     def __init__(self, **attrs: Any) -> None:
         super().__init__(**attrs)
-        self.commands = {entry.name: TyperCommand(entry.name, help=entry.summary) for entry in COMMANDS}
+        self.commands = {entry.name: TyperCommand(entry.name, short_help=entry.summary) for entry in COMMANDS}
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
         """Return the command an invocation names, imported."""

@@ -38,10 +38,14 @@ def parse_public_key(text: str) -> PublicKey:
         raise Refused(f"One public key is expected, on one line; the text has {len(lines)} lines.")
     kind, _, rest = lines[0].strip().partition(" ")
     encoded, _, comment = rest.strip().partition(" ")
+    if kind == "ssh-dss":
+        raise Refused("DSA keys are not taken: they sign with SHA-1. Make one with `ssh-keygen -t ed25519`.")
     try:
         blob = base64.b64decode(encoded, validate=True)
-        if kind not in _SECURITY_KEYS:
-            _check_strength(kind, load_ssh_public_key(f"{kind} {encoded}".encode()))
+        if kind in _SECURITY_KEYS:
+            _check_type(kind, blob)
+        else:
+            _check_strength(load_ssh_public_key(f"{kind} {encoded}".encode()))
     except (ValueError, UnsupportedAlgorithm):
         raise Refused(
             f"{kind[:40]!r} does not begin a public key as OpenSSH writes it. Expected one line like "
@@ -58,8 +62,13 @@ def new_key_pair(*, comment: str) -> tuple[bytes, str]:
     return private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()), f"{public} {comment}\n"
 
 
-def _check_strength(kind: str, key: object) -> None:
+def _check_type(kind: str, blob: bytes) -> None:
+    """Raise `ValueError` unless the content begins with its type: no library of ours reads keys of security tokens."""
+    name = kind.encode()
+    if not blob.startswith(len(name).to_bytes(4, "big") + name):
+        raise ValueError(kind)
+
+
+def _check_strength(key: object) -> None:
     if isinstance(key, RSAPublicKey) and key.key_size < _RSA_BITS:
         raise Refused(f"An RSA key has at least {_RSA_BITS} bits here; this one has {key.key_size}.")
-    if kind == "ssh-dss":
-        raise Refused("DSA keys are not taken: they sign with SHA-1. Make one with `ssh-keygen -t ed25519`.")

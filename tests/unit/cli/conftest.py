@@ -1,5 +1,6 @@
 import shutil
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,9 @@ SCHEMAS = Path(__file__).parents[3] / "schemas"
 def run():
     """Run the program in this process; returns exit code, standard output and standard error."""
 
-    def call(*args, stdin=None, env=None):
-        return CliRunner().invoke(app, [str(arg) for arg in args], input=stdin, env=env)
+    def call(*args, env=None, **more):
+        # A width that the test run itself was given must not fold our tables.
+        return CliRunner().invoke(app, [str(arg) for arg in args], env={"COLUMNS": None} | (env or {}), **more)
 
     return call
 
@@ -34,7 +36,7 @@ def loyalty_folder(tmp_path):
 
 
 @pytest.fixture
-def place(tmp_path, sqlite_url, loyalty_folder):
+def place(tmp_path, sqlite_url, loyalty_folder, run):
     """A data folder as `init` leaves it; `kit` works on it as the daemon would, `run` as an operator does."""
     data = tmp_path / "data"
     data.mkdir(mode=0o700)
@@ -45,8 +47,5 @@ def place(tmp_path, sqlite_url, loyalty_folder):
     store = Store(sqlite_url)
     kit = make_kit(store, Spool(data / "spool"), clock=ManualClock(), platforms=sandboxes())
 
-    def call(*args, **more):
-        return CliRunner().invoke(app, ["--config", str(config), *map(str, args)], **more)
-
-    yield Namespace(data=data, config=config, kit=kit, run=call, loyalty=loyalty_folder)
+    yield Namespace(data=data, config=config, kit=kit, run=partial(run, "--config", config), loyalty=loyalty_folder)
     store.close()
