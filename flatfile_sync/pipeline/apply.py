@@ -25,7 +25,8 @@ from flatfile_sync.pipeline import writing
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.pipeline.merging import Circumstances, Order, Outcome, Verdict, merge_chunk
 from flatfile_sync.spool.local import write_file
-from flatfile_sync.store import chunks, drops, feeds, passes
+from flatfile_sync.store import chunks, consents, drops, feeds, passes
+from flatfile_sync.store.consents import ConsentRow
 from flatfile_sync.store.database import Priority
 from flatfile_sync.store.tables import micros
 
@@ -99,21 +100,24 @@ class _Job:
         with _no_collection():
             now = self.kit.clock()
             orders, failed, statements = self._orders()
-            writing.record_consents(conn, statements, drop=self.drop, project=self.project, now=now)
-            outcome = self._merge(conn, orders, now, lock=True)
+            told = writing.consents_of(conn, statements, drop=self.drop, project=self.project, now=now)
+            consents.record_many(conn, told)
+            outcome = self._merge(conn, orders, told, now, lock=True)
             writing.write_outcome(conn, outcome, drop=self.drop, feed=self.feed, project=self.project, now=now)
             faults.point("apply.inside_chunk")
             self.note(conn, self._rows(outcome, failed, micros(now)))
 
     def look(self, conn: Connection) -> dict[str, list[Any]]:
         """Return the verdicts the chunk would get, on one snapshot, with nothing written."""
-        orders, failed, _ = self._orders()
+        orders, failed, statements = self._orders()
         if self.drop.verdict is not None:
             word = RecordStatus.UNPROCESSED if self.interrupted else RecordStatus.SKIPPED
             why = self.drop.reason or ""
             skipped = {order.record: Verdict(word, message=why) for order in orders}
             return self._rows(Outcome(verdicts=skipped), failed, None)
-        outcome = self._merge(conn, orders, self.kit.clock(), lock=False)
+        now = self.kit.clock()
+        told = writing.consents_of(conn, statements, drop=self.drop, project=self.project, now=now)
+        outcome = self._merge(conn, orders, told, now, lock=False)
         for verdict in outcome.verdicts.values():
             if verdict.status is RecordStatus.APPLIED:
                 verdict.status = RecordStatus.VALID
@@ -128,9 +132,10 @@ class _Job:
         chunks.commit(conn, self.chunk, verdict_file=name, verdict_sha256=sha256, now=self.kit.clock())
         faults.point("apply.before_commit")
 
-    def _merge(self, conn: Connection, orders: Sequence[Order], now: datetime, *, lock: bool) -> Outcome:
+    def _merge(
+        self, conn: Connection, orders: Sequence[Order], told: Sequence[ConsentRow], now: datetime, *, lock: bool
+    ) -> Outcome:
         """Resolve what changed since plan, then merge; a dry run takes the same path without locks."""
-        newer = drops.newer_applied_seq(conn, self.drop) if self.feed.stale is FeedOrder.REJECT else None
         orders, refused = writing.settle_creations(conn, orders, self.project)
         orders = writing.without_equal_corrections(conn, orders)
         refused |= writing.refused_corrections(conn, orders, self.project)
@@ -139,10 +144,11 @@ class _Job:
         around = Circumstances(
             project=self.project.name,
             feed=self.feed.name,
-            seq=self.drop.seq,
+            seq=drops.origin_seq(conn, self.drop),
             now=micros(now),
-            newer_seq=newer,
+            refuse_stale=self.feed.stale is FeedOrder.REJECT,
             platforms={kind.name: frozenset(kind.platforms) for kind in self.project.pass_types},
+            unwanted=writing.unwanted_messages(conn, orders, told, self.project),
         )
         return merge_chunk(orders, stored, refused, around=around)
 

@@ -67,14 +67,19 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
-    """What a merge depends on besides records and passes. `now` in microseconds since 1970."""
+    """What a merge depends on besides records and passes. `now` in microseconds since 1970.
+
+    `seq` says how old the data is: of a repaired rejects file, the sequence of the drop it began as. `unwanted` are
+    the records whose message nobody has agreed to.
+    """
 
     project: str
     feed: str
     seq: int
     now: int
-    newer_seq: int | None
+    refuse_stale: bool
     platforms: Mapping[str, frozenset[str]]
+    unwanted: frozenset[int] = frozenset()
 
 
 def merge_chunk(
@@ -94,15 +99,28 @@ def merge_chunk(
             groups.setdefault(order.pass_no, []).append(order)
     for pass_no, group in groups.items():
         row = stored.get(pass_no)
-        if row is None and pass_no < 0:
-            row = _newborn(group[0], around)
-        if row is None:
+        if row is not None:
+            _merge_pass(row, group, result, around)
+        elif pass_no < 0:
+            _merge_new(group, result, around)
+        else:
             for order in group:
                 problem = issue("A01", record=order.record)
                 result.verdicts[order.record] = Verdict(RecordStatus.REJECTED, problem=problem)
-            continue
-        _merge_pass(row, group, result, around)
     return result
+
+
+def _merge_new(group: Sequence[Order], result: Outcome, around: Circumstances) -> None:
+    """Create a pass with the first record that can; those before it find none.
+
+    The creator that plan chose is missing where its corrected identifier was refused.
+    """
+    for place, order in enumerate(group):
+        if order.ids:
+            _merge_pass(_newborn(order, around), group[place:], result, around)
+            return
+        problem = issue("K02", record=order.record, key="the identifiers of a record that was rejected")
+        result.verdicts[order.record] = Verdict(RecordStatus.REJECTED, problem=problem)
 
 
 def _newborn(order: Order, around: Circumstances) -> PassRow:
@@ -155,7 +173,7 @@ class _Working:
 
 def _merge_pass(row: PassRow, group: Sequence[Order], result: Outcome, around: Circumstances) -> None:
     writers: dict[str, int] = orjson.loads(row.writers)
-    if around.newer_seq is not None and writers.get(around.feed, 0) > around.seq:
+    if around.refuse_stale and writers.get(around.feed, 0) > around.seq:
         for order in group:
             problem = issue("C01", record=order.record, newer=writers[around.feed])
             result.verdicts[order.record] = Verdict(
@@ -177,7 +195,8 @@ def _merge_pass(row: PassRow, group: Sequence[Order], result: Outcome, around: C
         if verdict.changed or (working.creating and order is group[0]):
             verdict.status, working.last = RecordStatus.APPLIED, order.record
         if order.extra.get("set_ids"):
-            result.corrections.append((row.no, order))
+            if not working.creating:
+                result.corrections.append((row.no, order))
             before = None
     if before == (working.document, working.status, working.expires_at) and not working.creating:
         # Changed and changed back: nothing to write, nothing to push.
@@ -197,7 +216,7 @@ def _owe(
     revision = row.revision
     if working.last:
         revision += 1
-        writers[around.feed] = around.seq
+        writers[around.feed] = max(around.seq, writers.get(around.feed, 0))
         after = row._replace(
             status=working.status,
             revision=revision,
@@ -208,7 +227,11 @@ def _owe(
             modified_at=max(around.now // _SECOND * _SECOND, row.modified_at + _SECOND),
         )
         if working.creating:
-            result.creations.append((after, group[0].ids, [order.record for order in group]))
+            # What the records of the file correct at once, the new pass has from the start.
+            ids = dict(group[0].ids)
+            for order in group:
+                ids |= order.extra.get("set_ids", {})
+            result.creations.append((after, ids, [order.record for order in group]))
         else:
             result.rewrites.append(after)
             result.content.append((row.no, working.last))
@@ -230,9 +253,10 @@ def _call_off(group: Sequence[Order], result: Outcome) -> None:
 def _owe_message(row: PassRow, order: Order, result: Outcome, around: Circumstances) -> None:
     """Owe a message: it is a change of its own and takes effect although no value changed."""
     verdict = result.verdicts[order.record]
-    verdict.status = RecordStatus.APPLIED
-    offered = around.platforms.get(row.pass_type, frozenset())
-    if (row.apple and "apple" in offered) or (row.google and "google" in offered):
+    if order.record in around.unwanted:
+        verdict.notification = Notice.NO_CONSENT
+    elif Owed.QUEUED in _owed(row, around):
+        verdict.status = RecordStatus.APPLIED
         verdict.notification = Notice.QUEUED
         result.messages.append((row.no, order))
 
@@ -251,7 +275,7 @@ def _winners(group: Sequence[Order]) -> dict[int, int]:
     later: dict[frozenset[str], int] = {}
     for order in reversed(group):
         fields = _fields(order)
-        if not order.extra.get("messages") and not order.extra.get("set_ids"):
+        if fields and not order.extra.get("messages") and not order.extra.get("set_ids"):
             if len(later) <= _MOST_SETS:
                 lines = [line for wider, line in later.items() if fields <= wider]
                 winner = min(lines) if lines else None
@@ -259,7 +283,8 @@ def _winners(group: Sequence[Order]) -> dict[int, int]:
                 winner = later.get(fields)
             if winner is not None:
                 result[order.record] = winner
-        later[fields] = order.line
+        if fields:
+            later[fields] = order.line
     return result
 
 

@@ -11,7 +11,7 @@ from flatfile_sync.domain.catalogue import issue
 from flatfile_sync.domain.drop import Drop
 from flatfile_sync.domain.issues import MASK, Issue
 from flatfile_sync.domain.project import Cardinality, Feed, IdentifierKind, Project
-from flatfile_sync.domain.states import Lane, Notice, Operation, Platform, Purpose
+from flatfile_sync.domain.states import Lane, Operation, Platform, Purpose
 from flatfile_sync.pipeline.merging import Order, Outcome
 from flatfile_sync.store import consents, deliveries, identifiers, passes
 from flatfile_sync.store.dialects import next_tag
@@ -32,21 +32,23 @@ class Statement(NamedTuple):
     consents: Sequence[Mapping[str, Any]]
 
 
-def record_consents(
+def consents_of(
     conn: Connection, statements: Sequence[Statement], *, drop: Drop, project: Project, now: datetime
-) -> None:
-    """Store opt-ins and opt-outs whose subject can be read, also those of rejected and superseded records."""
+) -> list[consents.ConsentRow]:
+    """Return opt-ins and opt-outs whose subject can be read, also those of rejected and superseded records."""
+    rows: list[consents.ConsentRow] = []
     if not statements:
-        return
+        return rows
     person = next((kind.name for kind in project.model.identifiers if kind.person), "")
     owners = subjects_of(conn, [(told.pass_no, told.pass_id) for told in statements if told.pass_no > 0], project)
-    rows = []
     for told in statements:
         subject = owners.get(told.pass_no)
-        if subject is None and person and told.key_type == f"id.{person}" and told.key:
+        if subject is None and person in told.ids:
+            subject = (person, told.ids[person])
+        elif subject is None and person and told.key_type == f"id.{person}" and told.key:
             subject = (person, told.key)
-        if subject is None and told.pass_no < 0:
-            subject = (person, told.ids[person]) if person in told.ids else ("pass", told.pass_id)
+        elif subject is None and told.pass_no < 0:
+            subject = ("pass", told.pass_id)
         if subject is None:
             continue
         for entry in told.consents:
@@ -66,7 +68,24 @@ def record_consents(
                     recorded_at=now,
                 )
             )
-    consents.record_many(conn, rows)
+    return rows
+
+
+def unwanted_messages(
+    conn: Connection, orders: Sequence[Order], told: Sequence[consents.ConsentRow], project: Project
+) -> frozenset[int]:
+    """Return the records whose marketing message has no opt-in that holds, after what this chunk itself says."""
+    asking = [order for order in orders if order.extra.get("messages") and _purpose(order) is Purpose.MARKETING]
+    if not asking:
+        return frozenset()
+    subjects = subjects_of(conn, [(order.pass_no, order.pass_id or "") for order in asking], project)
+    purpose = Purpose.MARKETING.value
+    said = consents.granted(conn, project.name, sorted(set(subjects.values())), purpose, besides=told)
+    return frozenset(order.record for order in asking if not said.get(subjects[order.pass_no], False))
+
+
+def _purpose(order: Order) -> Purpose:
+    return Purpose(order.extra.get("notification", {}).get("purpose") or Purpose.TRANSACTIONAL)
 
 
 def settle_creations(
@@ -147,7 +166,10 @@ def refused_corrections(conn: Connection, orders: Sequence[Order], project: Proj
         wanted = {(value, scope): found for (name, value, scope), found in asked.items() if name == kind.name}
         if not wanted:
             continue
-        taken = identifiers.taken(conn, project.name, kind.name, sorted({value for value, _ in wanted}))
+        taken = {
+            **_born_with(kind.name, orders),
+            **identifiers.taken(conn, project.name, kind.name, sorted({value for value, _ in wanted})),
+        }
         moving = {order.pass_no: place for place, found in wanted.items() for order in found}
         before = -1
         while before != len(refused):
@@ -165,6 +187,12 @@ def refused_corrections(conn: Connection, orders: Sequence[Order], project: Proj
     return refused
 
 
+def _born_with(kind: str, orders: Sequence[Order]) -> dict[tuple[str, str], int]:
+    """Return (value, scope) -> number of the new passes of this chunk: theirs before any other can take them."""
+    creators = [order for order in orders if order.pass_no < 0 and kind in order.ids]
+    return {(order.ids[kind], order.pass_type or ""): order.pass_no for order in reversed(creators)}
+
+
 def _taken(order: Order, kind: IdentifierKind, value: str) -> Issue:
     pii = kind.pii or kind.person
     key = f"id.{kind.name} = {MASK if pii else value}"
@@ -174,7 +202,7 @@ def _taken(order: Order, kind: IdentifierKind, value: str) -> Issue:
 def write_outcome(
     conn: Connection, outcome: Outcome, *, drop: Drop, feed: Feed, project: Project, now: datetime
 ) -> None:
-    """Write passes, identifiers, consents and deliveries owed; set notification words that depend on consent."""
+    """Write passes, identifiers and deliveries owed."""
     moment = micros(now)
     if outcome.rewrites or outcome.creations:
         tag = next_tag(conn)
@@ -238,14 +266,11 @@ def _owe_messages(conn: Connection, outcome: Outcome, *, drop: Drop, project: Pr
     if not outcome.messages:
         return
     stored = {row.no: row for row in passes.load_many(conn, sorted({number for number, _ in outcome.messages}))}
-    allowed = _allowed(conn, outcome, project)
+    offered = {kind.name: kind.platforms for kind in project.pass_types}
     rows: list[deliveries.MessageRow] = []
     for number, order in outcome.messages:
         told: dict[str, Any] = order.extra.get("notification", {})
-        purpose = Purpose(told.get("purpose") or Purpose.TRANSACTIONAL)
-        if purpose is Purpose.MARKETING and not allowed.get(number, False):
-            outcome.verdicts[order.record].notification = Notice.NO_CONSENT
-            continue
+        purpose = _purpose(order)
         lane = Lane.MARKETING if purpose is Purpose.MARKETING else Lane.TRANSACTIONAL
         messages: dict[str, str] = order.extra["messages"]
         text = messages.get("") or next(iter(messages.values()))
@@ -253,17 +278,10 @@ def _owe_messages(conn: Connection, outcome: Outcome, *, drop: Drop, project: Pr
         until = _micros(told.get("expires_at"))
         row = stored[number]
         for platform, installed in ((Platform.APPLE, row.apple), (Platform.GOOGLE, row.google)):
-            if installed:
+            if installed and platform in offered.get(row.pass_type, ()):
                 owed = (drop.project, number, platform.value, row.revision, int(lane), drop.id, order.record, due)
                 rows.append((*owed, text, purpose.value, until))
     deliveries.owe_messages(conn, rows)
-
-
-def _allowed(conn: Connection, outcome: Outcome, project: Project) -> dict[int, bool]:
-    """Return pass number -> whether its person (else the pass itself) has opted in to marketing."""
-    subjects = subjects_of(conn, [(number, order.pass_id or "") for number, order in outcome.messages], project)
-    said = consents.granted(conn, project.name, sorted(set(subjects.values())), Purpose.MARKETING.value)
-    return {number: said.get(subject, False) for number, subject in subjects.items()}
 
 
 def subjects_of(conn: Connection, owners: Sequence[tuple[int, str]], project: Project) -> dict[int, consents.Subject]:

@@ -49,25 +49,26 @@ def record_many(conn: Connection, rows: Sequence[ConsentRow]) -> None:
         conn.execute(sa.insert(consents), fresh)
 
 
-def granted(conn: Connection, project: str, subjects: Sequence[Subject], purpose: str) -> dict[Subject, bool]:
-    """Return what each subject said last about a purpose; one that never said anything is not in the answer."""
+def granted(
+    conn: Connection, project: str, subjects: Sequence[Subject], purpose: str, *, besides: Sequence[ConsentRow] = ()
+) -> dict[Subject, bool]:
+    """Return what each subject said last about a purpose; one that never said anything is not in the answer.
+
+    `besides` are statements that may not be stored: a dry run stores none.
+    """
     if not subjects:
         return {}
     values = key_set(conn, sorted({value for _, value in subjects}), kind=str)
-    query = (
-        sa.select(consents.c.subject_kind, consents.c.subject, consents.c.granted)
-        .where(
-            consents.c.project == project,
-            consents.c.purpose == purpose,
-            consents.c.subject_kind.in_(sorted({kind for kind, _ in subjects})),
-            consents.c.subject.in_(sa.select(values.c.value)),
-        )
-        # Of two statements of the same moment the opt-out wins: it is read last.
-        .order_by(consents.c.at, consents.c.granted.desc(), consents.c.id)
+    query = sa.select(consents.c.subject_kind, consents.c.subject, consents.c.at, consents.c.granted).where(
+        consents.c.project == project,
+        consents.c.purpose == purpose,
+        consents.c.subject_kind.in_(sorted({kind for kind, _ in subjects})),
+        consents.c.subject.in_(sa.select(values.c.value)),
     )
+    statements = [(row.at, not row.granted, (row.subject_kind, row.subject)) for row in conn.execute(query)]
+    statements += [
+        (row.at, not row.granted, (row.subject_kind, row.subject)) for row in besides if row.purpose == purpose
+    ]
     asked = set(subjects)
-    latest: dict[Subject, bool] = {}
-    for kind, subject, said in conn.execute(query):
-        if (kind, subject) in asked:
-            latest[kind, subject] = bool(said)
-    return latest
+    # Of two statements of the same moment the opt-out wins: it is read last.
+    return {subject: not refused for _, refused, subject in sorted(statements) if subject in asked}

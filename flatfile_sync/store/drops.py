@@ -88,17 +88,15 @@ def failed_before_in_feed(conn: Connection, drop: Drop) -> Drop | None:
     return None
 
 
-def newer_applied_seq(conn: Connection, drop: Drop) -> int | None:
-    """Return the highest sequence of a later drop of the feed that has changed passes, or None."""
-    return conn.execute(
-        sa.select(sa.func.max(drops.c.seq)).where(
-            drops.c.project == drop.project,
-            drops.c.feed == drop.feed,
-            drops.c.seq > drop.seq,
-            drops.c.applied_at.is_not(None),
-            ~drops.c.dry_run,
-        )
-    ).scalar_one_or_none()
+def origin_seq(conn: Connection, drop: Drop) -> int:
+    """Return the sequence of the drop that a repaired rejects file began as, over any number of repairs."""
+    seq, parent = drop.seq, drop.parent_id
+    while parent is not None:
+        row = conn.execute(sa.select(drops.c.seq, drops.c.parent_id).where(drops.c.id == parent)).first()
+        if row is None:
+            break
+        seq, parent = row
+    return seq
 
 
 def move(conn: Connection, drop: Drop, to: DropState, **values: Any) -> Drop:

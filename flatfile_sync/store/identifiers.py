@@ -69,12 +69,10 @@ def taken(conn: Connection, project: str, kind: str, values: Sequence[str]) -> d
 
 def of_passes(conn: Connection, pass_nos: Sequence[int]) -> list[tuple[int, str, str]]:
     """Return (pass number, kind, value) of the passes, sorted."""
-    rows = conn.execute(
-        sa.select(identifiers.c.pass_no, identifiers.c.kind, identifiers.c.value)
-        .where(identifiers.c.pass_no.in_(pass_nos))
-        .order_by(identifiers.c.pass_no, identifiers.c.kind, identifiers.c.value)
-    )
-    return [(no, kind, value) for no, kind, value in rows]
+    keys = key_set(conn, pass_nos, kind=int)
+    joined = join_outwards(conn, keys, identifiers, identifiers.c.pass_no == keys.c.value)
+    rows = joined.add_columns(identifiers.c.pass_no, identifiers.c.kind, identifiers.c.value)
+    return sorted((no, kind, value) for no, kind, value in conn.execute(rows))
 
 
 def _with_passes(conn: Connection, found: Sequence[tuple[str, int]]) -> list[Match]:
