@@ -58,12 +58,12 @@ _ENTRIES: Final = (
         code="D01",
         title="Not UTF-8",
         message="Byte {offset} of the file, on line {line}, is not UTF-8 (found {found}).",
-        hint="Export as UTF-8.",
+        hint="Export as UTF-8; UTF-16 and the code pages of Windows are not taken.",
     ),
     IssueCode(
         code="D02",
-        title="Delimiter unclear",
-        message="The header cannot be read: outside quotes it holds {found}.",
+        title="Header unreadable",
+        message="The header cannot be read: {reason}.",
         hint="Write one header line with the feed's column names, separated by commas, semicolons or tabs only.",
     ),
     IssueCode(
@@ -93,7 +93,7 @@ _ENTRIES: Final = (
     IssueCode(
         code="D07",
         title="Lines end with CR only",
-        message="The lines of the file end with CR only.",
+        message="The lines of the file end with CR only, so that its records cannot be told apart.",
         hint="Export with LF or CRLF line ends.",
     ),
     IssueCode(
@@ -148,7 +148,7 @@ _ENTRIES: Final = (
         code="V02",
         title="Value missing",
         message="A value is required here.",
-        hint="Fill it in; an empty cell leaves a value unchanged and a null token removes it.",
+        hint="Fill it in, or leave the cell empty to keep the value as it is.",
     ),
     IssueCode(
         code="V03",
@@ -257,7 +257,7 @@ _ENTRIES: Final = (
     IssueCode(
         code="A01",
         title="Pass vanished",
-        message="The pass was removed while the drop was being applied.",
+        message="The pass was removed after the record had found it.",
         hint="Send the record again if the pass should exist.",
         owner=Owner.OPERATOR,
         retryable=True,

@@ -86,7 +86,8 @@ def _header(first: bytes) -> tuple[Dialect | None, tuple[str, ...], list[Issue]]
     fits: list[Delimiter] = [mark for mark in get_args(Delimiter) if mark in outside]
     if len(fits) > 1 or line.count('"') % 2:
         shown = " and ".join({",": "commas", ";": "semicolons", "\t": "tabs"}[mark] for mark in fits)
-        return None, (), [issue("D02", found=shown if len(fits) > 1 else "a quote that is never closed")]
+        reason = f"{shown} stand outside quotes" if len(fits) > 1 else "a quote is never closed"
+        return None, (), [issue("D02", reason=reason)]
     dialect = Dialect(
         delimiter=fits[0] if fits else ",",
         bom=first.startswith(_BOM),
@@ -132,7 +133,7 @@ def _cut(
     if rest:
         # The record that was cut off counts, so that it gets its result.
         cuts.append(Cut(no=len(cuts), offset=offset, length=len(rest), first=record, records=1, line=line))
-    elif cuts and not ended:
+    elif cuts and not ended and bad is None:
         issues.append(issue("F03" if lacks_values else "F04", line=last_line))
     if bad is None:
         # A header without line end may end inside a character, and no block follows that would show it.

@@ -18,7 +18,7 @@ from flatfile_sync.domain.issues import Issue
 from flatfile_sync.domain.project import Project
 from flatfile_sync.domain.states import Operation
 from flatfile_sync.files.columns import PLAN, read_table, write_table
-from flatfile_sync.pipeline.resolving import Resolved, key_issue, with_issue
+from flatfile_sync.pipeline.resolving import Resolved, key_issue, unique_columns, with_issue
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +78,20 @@ class Newborn:
 
     def __init__(self, project: Project) -> None:
         self._project = project
+        self._unique = unique_columns(project)
         self._by_key: dict[tuple[str, str], list[NewPass]] = {}
 
     def follow(self, namer: Namer) -> Answer | None:
         """Return what the record gets, or None if it stands as it was resolved (it creates, or finds nothing)."""
         wanted = namer.creates.pass_type if namer.creates else namer.pass_type
         common: set[NewPass] | None = None
-        known = 0
+        known = own = 0
         for key in namer.keys:
             named = {born for born in self._by_key.get(key, ()) if wanted is None or born.pass_type == wanted}
             known += bool(named)
+            own += bool(named) and key[0] in self._unique
             common = named if common is None else common & named
-        if known == 0:
+        if known == 0 or (namer.creates is not None and own == 0):
             if namer.creates is not None:
                 for key in namer.keys:
                     self._by_key.setdefault(key, []).append(namer.creates)

@@ -173,8 +173,8 @@ def _decided(
     drop: Drop, checked: Checked, issues: Sequence[Issue], tripped: guards.Tripped | None, *, held: bool
 ) -> tuple[Decision | None, dict[str, object]]:
     """Return the changed decision for the ack, if it changed, and what to write into the drop."""
-    if drop.verdict is not None:
-        return None, {}
+    if drop.verdict in {DropVerdict.DUPLICATE, DropVerdict.CANCELLED}:
+        return None, {"reason": f"{issues[0].code}: {issues[0].message}"}
     if held and tripped is not None:
         return Decision.HELD, {"reason": tripped.issue.message}
     if checked.refused or tripped is not None:

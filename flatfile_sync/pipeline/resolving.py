@@ -155,13 +155,18 @@ def _match(
     """Return the one pass that all identifiers name, an issue, or None if none of them names any."""
     common: dict[int, tuple[int, str, str]] | None = None
     missing = 0
+    unique = unique_columns(project)
+    unknown = []
     for name, value in keys:
         matches = found[name].get(value, ())
         named = {match[0]: match for match in matches if pass_type is None or match[2] == pass_type}
         if not named:
             missing += 1
+        if name in unique:
+            unknown.append(not named)
         common = named if common is None else {no: match for no, match in common.items() if no in named}
-    if missing == len(keys):
+    # A new pass may share an identifier of a shared kind with others: what is its own decides whether it is new.
+    if missing == len(keys) or (op in _CREATES and unknown and all(unknown)):
         return None
     if not common:
         return key_issue("K04", keys, project, record=record)
@@ -183,10 +188,11 @@ def _cannot_create(
     if any(name == "id" for name, _ in keys):
         hint = "Leave `id` empty in records that create a pass; we give the id."
         return issue("K06", record=record, column="id", reason="no pass has this id", suggestion=hint)
-    unique = [kind.name for kind in project.model.identifiers if kind.cardinality is Cardinality.UNIQUE]
-    if not any(name.removeprefix("id.") in unique for name, _ in keys):
-        hint = f"Fill in one of {', '.join('id.' + name for name in unique)}."
-        return issue("K06", record=record, reason="it has no unique identifier", suggestion=hint)
+    unique = [f"id.{kind.name}" for kind in project.model.identifiers if kind.cardinality is Cardinality.UNIQUE]
+    if not any(name in unique for name, _ in keys):
+        hint = f"Fill in one of {', '.join(unique)}."
+        column = unique[0] if unique else None
+        return issue("K06", record=record, column=column, reason="it has no unique identifier", suggestion=hint)
     required = [field for field in project.model.fields if field.constraints.required]
     if required:
         given = orjson.loads(patch)
@@ -195,6 +201,12 @@ def _cannot_create(
             hint = f"Fill in {', '.join(absent)}."
             return issue("K06", record=record, column=absent[0], reason="required values are missing", suggestion=hint)
     return None
+
+
+def unique_columns(project: Project) -> frozenset[str]:
+    """Return the columns that name one pass at most: our own id and the identifiers of unique kinds."""
+    kinds = (kind.name for kind in project.model.identifiers if kind.cardinality is Cardinality.UNIQUE)
+    return frozenset(["id", *(f"id.{name}" for name in kinds)])
 
 
 def key_issue(code: str, keys: Sequence[tuple[str, str]], project: Project, *, record: int, **details: object) -> Issue:

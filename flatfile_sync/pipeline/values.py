@@ -92,7 +92,8 @@ def _wrong(field: Field, entry: Any) -> Wrong:
             ("less than", rules.exclusive_maximum),
         )
         stated = ", ".join(f"{word} {limit}" for word, limit in bounds if limit is not None)
-        return Wrong("V03", {"expected": stated or "whole numbers of 64 bits"})
+        beyond = next(iter(limits.values()), None) in {_INT64, -_INT64}
+        return Wrong("V03", {"expected": "whole numbers of 64 bits" if beyond else stated})
     if kind in {"string_too_short", "string_too_long"}:
         word = "at least" if kind == "string_too_short" else "at most"
         limit = limits.get("min_length", limits.get("max_length"))

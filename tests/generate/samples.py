@@ -118,7 +118,7 @@ def export() -> Export:
         rows[record - 1][place] = text
     for record in _NO_CONTACT:
         rows[record - 1][_CONTACT] = ""
-    rows[_DROPPED - 1][_SINCE] = "'19"
+    rows[_DROPPED - 1][_SINCE] = "19"
     head = ",".join(EXPORT_COLUMNS) + "\n"
     lines = [",".join(row) + "\n" if record in _RAW else _line(row) for record, row in enumerate(rows, start=1)]
     return Export((head + "".join(lines)).encode(), (head + "".join(right.values())).encode())
