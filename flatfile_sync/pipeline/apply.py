@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -24,12 +25,14 @@ from flatfile_sync.files.table import as_json
 from flatfile_sync.pipeline import writing
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.pipeline.merging import Circumstances, Order, Outcome, Verdict, merge_chunk
-from flatfile_sync.spool.local import write_file
+from flatfile_sync.spool.local import sync_folder, write_file
 from flatfile_sync.store import chunks, consents, drops, feeds, passes
 from flatfile_sync.store.consents import ConsentRow
 from flatfile_sync.store.database import Priority
 from flatfile_sync.store.tables import micros
 
+# What records get of which nothing was done; `unprocessed` is said only after something was.
+_LEFT_OUT = frozenset({RecordStatus.SKIPPED.value, RecordStatus.REJECTED.value})
 _READ = (
     "record",
     "line",
@@ -51,13 +54,14 @@ async def apply(
     drop: Drop, project: Project, feed: Feed, *, kit: Kit, progress: Callable[[int], None] = lambda _: None
 ) -> Drop:
     """Commit every chunk that is not committed yet and return the drop as APPLIED."""
+    folder = kit.spool.work(drop.id)
     planned = await kit.store.read(lambda conn: chunks.of_drop(conn, drop.id))
     done = sum(chunk.records for chunk in planned if chunk.verdict_file)
-    started = any(chunk.verdict_file for chunk in planned)
+    interrupted = drop.verdict is DropVerdict.CANCELLED and await kit.compute.run(_took_effect, folder, planned)
     for chunk in planned:
         if chunk.verdict_file is not None:
             continue
-        job = _Job(drop, project, feed, chunk, kit, interrupted=started)
+        job = _Job(drop, project, feed, chunk, kit, interrupted=interrupted)
         if drop.changes_passes:
             await kit.store.write(job.commit, priority=Priority.CHUNK)
         else:
@@ -65,10 +69,20 @@ async def apply(
             await kit.store.write(lambda conn, job=job, verdicts=verdicts: job.note(conn, verdicts))  # type: ignore[misc]
         done += chunk.records
         progress(done)
-    return await kit.store.write(lambda conn: _finish(conn, drop, kit))
+    return await kit.store.write(lambda conn: _finish(conn, drop, kit, owes=interrupted or drop.changes_passes))
 
 
-def _finish(conn: Connection, drop: Drop, kit: Kit) -> Drop:
+def _took_effect(folder: Path, planned: Sequence[Chunk]) -> bool:
+    """Return whether chunks were committed before the drop was cancelled, whatever it wrote since then."""
+    for chunk in planned:
+        if chunk.verdict_file is not None:
+            words = read_lists(folder / chunk.verdict_file, ("status",))["status"]
+            if not _LEFT_OUT.issuperset(words):
+                return True
+    return False
+
+
+def _finish(conn: Connection, drop: Drop, kit: Kit, *, owes: bool) -> Drop:
     now = kit.clock()
     verdict = drop.verdict
     if drop.changes_passes:
@@ -80,7 +94,7 @@ def _finish(conn: Connection, drop: Drop, kit: Kit) -> Drop:
     moved = drops.move(conn, drop, DropState.APPLIED, applied_at=now, verdict=verdict)
     for waiting in drops.waiting_behind(conn, drop):
         kit.engine.submit(conn, TaskKind.ADVANCE, waiting)
-    if drop.changes_passes:
+    if owes:
         for platform in Platform:
             kit.engine.submit(conn, TaskKind.DELIVER, platform.value)
     faults.point("apply.before_finish")
@@ -98,6 +112,7 @@ class _Job:
     def commit(self, conn: Connection) -> None:
         """Write the chunk's changes and its verdicts; one transaction."""
         with _no_collection():
+            drops.expect(conn, self.drop)
             now = self.kit.clock()
             orders, failed, statements = self._orders()
             told = writing.consents_of(conn, statements, drop=self.drop, project=self.project, now=now)
@@ -128,6 +143,7 @@ class _Job:
         data, sha256 = encode(rows, VERDICT)
         name = f"verdict-{self.chunk.no:05}-{secrets.token_hex(4)}.arrow"
         write_file(self.folder / name, data)
+        sync_folder(self.folder)
         faults.point("apply.verdict_written")
         chunks.commit(conn, self.chunk, verdict_file=name, verdict_sha256=sha256, now=self.kit.clock())
         faults.point("apply.before_commit")

@@ -4,6 +4,7 @@ from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain import faults
 from flatfile_sync.domain.drop import LISTED_AFTER, Drop
+from flatfile_sync.domain.engine import TaskKind
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.domain.project import Feed, Project
 from flatfile_sync.domain.states import Decision, DropState, DropVerdict, UploadVerdict
@@ -48,11 +49,12 @@ def _claim(
     original: str | None,
     ack: PreparedAck | None,
 ) -> Drop:
-    if not drop.dry_run:
-        if drops.before_in_feed(conn, drop) is not None:
-            return drop
-        if feed.stop_after_failure and drops.failed_before_in_feed(conn, drop) is not None:
-            return drop
+    if not _has_its_turn(conn, drop, feed):
+        return drop
+    if _duplicate_of(conn, drop, sha256) != original:
+        # The drop before it ended its turn since we looked: look again.
+        kit.engine.submit(conn, TaskKind.ADVANCE, drop.id)
+        return drop
     now = kit.clock()
     projects.pin(conn, version=project.version, project=project.name, document=kit.projects.dump(project), now=now)
     values: dict[str, object] = {}
@@ -67,6 +69,19 @@ def _claim(
     )
     faults.point("claim.before_commit")
     return claimed
+
+
+def _has_its_turn(conn: Connection, drop: Drop, feed: Feed) -> bool:
+    """Return whether nothing of the feed stands before the drop.
+
+    A dry run changes nothing, and a repaired rejects file is as old as the drop it began as: neither waits.
+    """
+    if drop.dry_run or drop.parent_id is not None:
+        return True
+    if drops.before_in_feed(conn, drop) is not None:
+        return False
+    goes_on = drop.forced or drop.verdict is DropVerdict.CANCELLED or not feed.stop_after_failure
+    return goes_on or drops.failed_before_in_feed(conn, drop) is None
 
 
 def _duplicate_of(conn: Connection, drop: Drop, sha256: str) -> str | None:

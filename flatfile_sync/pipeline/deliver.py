@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from flatfile_sync.domain import faults
 from flatfile_sync.domain.delivery import Delivery, Settlement
 from flatfile_sync.domain.engine import TaskKind
-from flatfile_sync.domain.failures import PermanentFailure, TemporaryFailure
+from flatfile_sync.domain.failures import ConfigurationError, PermanentFailure, TemporaryFailure, trail
 from flatfile_sync.domain.states import DeliveryKind, Outcome, PassStatus, Platform, Purpose
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.pipeline.writing import subjects_of
@@ -39,6 +39,8 @@ async def deliver(platform: str, *, kit: Kit) -> None:
     """Send everything that is due on a platform; transactional messages go ahead of any backlog, batch by batch."""
     wallet = kit.platforms[Platform(platform)]
     waiting = False
+    # One run of a platform at a time: what stands on the wire was left there by a run that failed or died.
+    await kit.store.write(lambda conn: deliveries.recover(conn, now=kit.clock(), platform=platform))
     while True:
         load = await kit.store.write(lambda conn: _take(conn, platform, wallet.batch, kit))
         if load is None:
@@ -54,18 +56,27 @@ async def deliver(platform: str, *, kit: Kit) -> None:
 
 async def confirm(platform: str, *, kit: Kit) -> None:
     """Ask for outcomes that arrive later; those that never come stand as unconfirmed at the feed's horizon."""
-    wallet = kit.platforms[Platform(platform)]
-    pending = await kit.store.read(lambda conn: deliveries.accepted(conn, platform, limit=_CONFIRM_BATCH))
-    found = await wallet.confirm(pending) if pending else []
+    after: int | None = 0
+    while after is not None:
+        after = await _confirm_page(platform, after, kit=kit)
+
+
+async def _confirm_page(platform: str, after: int, *, kit: Kit) -> int | None:
+    """Ask for the deliveries behind one, and return the last of them, or None if there are no more."""
+    pending = await kit.store.read(lambda conn: deliveries.accepted(conn, platform, limit=_CONFIRM_BATCH, after=after))
+    if not pending:
+        return None
+    found = await kit.platforms[Platform(platform)].confirm(pending)
     settled = {entry.delivery_id for entry in found if entry.outcome is not None}
 
     def note(conn: Connection) -> None:
         deliveries.settle_many(conn, found, now=kit.clock())
         _advance(conn, {entry.drop_id for entry in pending if entry.drop_id and entry.id in settled}, kit)
-        if settled:
-            kit.engine.submit(conn, TaskKind.CONFIRM, platform, not_before=kit.clock() + CONFIRM_AFTER)
+        kit.engine.submit(conn, TaskKind.CONFIRM, platform, not_before=kit.clock() + CONFIRM_AFTER)
 
-    await kit.store.write(note)
+    if settled:
+        await kit.store.write(note)
+    return max(entry.id for entry in pending)
 
 
 def _take(conn: Connection, platform: str, limit: int, kit: Kit) -> _Load | None:
@@ -103,7 +114,10 @@ def _consenting(conn: Connection, taken: Sequence[Delivery], kit: Kit) -> set[in
     asking = [entry for entry in taken if entry.kind is DeliveryKind.MESSAGE and entry.purpose is Purpose.MARKETING]
     result: set[int] = set()
     for name in {entry.project for entry in asking}:
-        project = kit.projects.current(name)
+        try:
+            project = kit.projects.current(name)
+        except ConfigurationError:
+            continue  # without its project nobody knows who the person is, and who did not agree gets nothing
         owners = [(entry.pass_no, entry.pass_id) for entry in asking if entry.project == name]
         subjects = subjects_of(conn, owners, project)
         said = consents.granted(conn, name, sorted(set(subjects.values())), Purpose.MARKETING.value)
@@ -122,10 +136,14 @@ async def _send(load: _Load, *, kit: Kit, platform: str) -> tuple[list[Settlemen
         return [*load.settled, *_all(load, str(failure), retry_after=after)], "temporary", str(failure)
     except PermanentFailure as failure:
         return [*load.settled, *_all(load, str(failure), outcome=Outcome.FAILED)], "permanent", str(failure)
-    except Exception:
-        log.exception("platform_call_failed", platform=platform, parcels=len(load.parcels))
+    except Exception as error:  # noqa: BLE001 - our bug or the adapter's: logged, never shown
+        log.error("platform_call_failed", platform=platform, parcels=len(load.parcels), trail=trail(error))  # noqa: TRY400 - see `trail`
         return [*load.settled, *_all(load, "internal error", retry_after=0.0)], "temporary", "internal error"
-    return [*load.settled, *answers], "ok", None
+    asked = {parcel.delivery.id for parcel in load.parcels}
+    known = [answer for answer in answers if answer.delivery_id in asked]
+    missing = asked.difference(answer.delivery_id for answer in known)
+    forgotten = [Settlement(delivery_id=number, retry_after=0.0, reason="no answer") for number in sorted(missing)]
+    return [*load.settled, *known, *forgotten], "ok", None
 
 
 def _all(

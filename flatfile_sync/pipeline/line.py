@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain.drop import Drop
 from flatfile_sync.domain.engine import Task, TaskKind
-from flatfile_sync.domain.failures import LostTurnError, StaleEpochError
+from flatfile_sync.domain.failures import LostTurnError, StaleEpochError, trail
 from flatfile_sync.domain.project import Feed, Project
 from flatfile_sync.domain.states import DeliveryState, DropState
 from flatfile_sync.pipeline.apply import apply
@@ -35,17 +35,25 @@ async def walk(drop: Drop, *, kit: Kit) -> Drop:
         return drop
     project, feed = await _pinned(drop, kit=kit)
     progress = Progress(drop, kit=kit)
+    try:
+        drop = await _change(drop, project, feed, progress, kit=kit)
+    finally:
+        await progress.end()
+    if drop.state is DropState.APPLIED:
+        drop = await report(drop, project, feed, kit=kit)
+    if drop.state is DropState.REPORTED:
+        drop = await settle(drop, kit=kit)
+    return drop
+
+
+async def _change(drop: Drop, project: Project, feed: Feed, progress: Progress, *, kit: Kit) -> Drop:
+    """Walk a claimed drop to the end of its turn, or to HELD."""
     if drop.state is DropState.CLAIMED:
         reading = await read(drop, project, feed, kit=kit, progress=progress.step("read"))
         checked = await validate(drop, reading, project, feed, kit=kit, progress=progress.step("validate"))
         drop = await plan(drop, checked, project, feed, kit=kit, progress=progress.step("plan"))
     if drop.state is DropState.PLANNED:
         drop = await apply(drop, project, feed, kit=kit, progress=progress.step("apply"))
-    if drop.state is DropState.APPLIED:
-        await progress.end()
-        drop = await report(drop, project, feed, kit=kit)
-    if drop.state is DropState.REPORTED:
-        drop = await settle(drop, kit=kit)
     return drop
 
 
@@ -62,8 +70,8 @@ async def advance(drop_id: str, *, kit: Kit) -> None:
         log.info("drop_moved_elsewhere", drop=drop_id)
     except StaleEpochError:
         raise
-    except Exception as error:
-        log.exception("step_failed", drop=drop_id)
+    except Exception as error:  # noqa: BLE001 - it stands in the drop's row, and the step is tried again
+        log.error("step_failed", drop=drop_id, trail=trail(error))  # noqa: TRY400 - never the text of it, see `trail`
         await _stumble(drop_id, error, kit=kit)
 
 
@@ -71,7 +79,7 @@ async def outstanding(*, kit: Kit) -> list[Task]:
     """Return all that is to be done, as the tables say: the sweep that finds what an engine lost."""
     waiting = await kit.store.read(drops.outstanding)
     tasks = [Task(priority=0, kind=TaskKind.ADVANCE, key=key, not_before=due_at) for key, due_at in waiting]
-    kinds = {DeliveryState.DUE: TaskKind.DELIVER, DeliveryState.ACCEPTED: TaskKind.CONFIRM}
+    kinds = dict.fromkeys(DeliveryState, TaskKind.DELIVER) | {DeliveryState.ACCEPTED: TaskKind.CONFIRM}
     for platform, state in await kit.store.read(deliveries.outstanding):
         tasks.append(Task(priority=0, kind=kinds[DeliveryState(state)], key=platform))
     return tasks
@@ -101,6 +109,8 @@ async def _stumble(drop_id: str, error: Exception, *, kit: Kit) -> None:
         drops.note(conn, drop, attempts=drop.attempts + 1, last_error=kind, due_at=due, stuck=due is None)
         if due is None:
             log.error("drop_stuck", drop=drop_id, state=drop.state.value, error=kind)
+            for waiting in drops.waiting_behind(conn, drop):
+                kit.engine.submit(conn, TaskKind.ADVANCE, waiting)
         else:
             kit.engine.submit(conn, TaskKind.ADVANCE, drop_id, not_before=due)
 

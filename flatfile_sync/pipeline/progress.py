@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import orjson
+import structlog
 from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain.clock import iso
@@ -15,6 +16,8 @@ from flatfile_sync.pipeline.ack import folder_of
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.store import artefacts
 from flatfile_sync.store.artefacts import Artefact
+
+log = structlog.get_logger()
 
 _EVERY: Final = timedelta(seconds=2)
 
@@ -45,6 +48,12 @@ class Progress:
             await asyncio.wait({self._writing})
 
     async def _publish(self, step: str, records: int, now: datetime) -> None:
+        try:
+            await self._show(step, records, now)
+        except Exception as error:  # noqa: BLE001 - a full disk or a newer daemon: the step itself will say so
+            log.warning("progress_failed", drop=self._drop.id, error=type(error).__name__)
+
+    async def _show(self, step: str, records: int, now: datetime) -> None:
         drop, kit = self._drop, self._kit
         data = orjson.dumps(
             {"drop_id": drop.id, "file": drop.file_name, "step": step, "records": records, "at": iso(now)},

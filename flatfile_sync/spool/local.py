@@ -120,21 +120,21 @@ class Spool:
         target = self._shard("incoming", blob)
         source = self.path(blob)
         source.rename(target)
-        _sync_folder(target.parent)
-        _sync_folder(source.parent)
+        sync_folder(target.parent)
+        sync_folder(source.parent)
 
     def _shard(self, area: str, blob: str) -> Path:
         folder = self.root / area / blob[:2]
         if not folder.is_dir():
             folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
-            _sync_folder(folder.parent)
+            sync_folder(folder.parent)
         return folder / blob
 
     def _move(self, source: Path, blob: str) -> None:
         target = self.path(blob)
         source.rename(target)
         faults.point("spool.renamed")
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
 
 
 def write_file(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -157,7 +157,8 @@ def _older(path: Path, moment: datetime) -> bool:
         return False  # somebody else removed it just now
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -26,8 +26,9 @@ __all__ = ["Connection", "Priority", "Store", "after_commit"]
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
-# PostgreSQL: serialization_failure and deadlock_detected; the transaction had no effect and may run again.
-_RETRYABLE = frozenset({"40001", "40P01"})
+# PostgreSQL: serialization_failure, deadlock_detected and unique_violation (two feeds create one pass at once: run
+# again, the second finds it). The transaction had no effect and may run again.
+_RETRYABLE = frozenset({"40001", "40P01", "23505"})
 _RETRIES = 5
 _READERS = 4
 _POSTGRESQL_WRITERS = 4
@@ -55,7 +56,12 @@ class Store:
         else:
             # A pinged connection survives a restart of the server: a dead one is replaced before its transaction.
             self._writer_engine = self._reader_engine = sa.create_engine(
-                self.url, pool_size=_READERS + _POSTGRESQL_WRITERS, max_overflow=_READERS, pool_pre_ping=True
+                self.url,
+                pool_size=_READERS + _POSTGRESQL_WRITERS,
+                max_overflow=_READERS,
+                pool_pre_ping=True,
+                # The text of an error goes into tracebacks; a partner's values do not.
+                hide_parameters=True,
             )
         self._writer = Writer(1 if self.is_sqlite else _POSTGRESQL_WRITERS)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-read")

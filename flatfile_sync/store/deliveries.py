@@ -90,11 +90,15 @@ def take(conn: Connection, platform: str, *, limit: int, now: datetime) -> list[
     return _load(conn, ids)
 
 
-def accepted(conn: Connection, platform: str, *, limit: int) -> list[Delivery]:
-    """Return deliveries whose outcome is still to come, oldest first."""
+def accepted(conn: Connection, platform: str, *, limit: int, after: int = 0) -> list[Delivery]:
+    """Return deliveries whose outcome is still to come, by number, from behind `after` on."""
     query = (
         sa.select(deliveries.c.id)
-        .where(deliveries.c.platform == platform, deliveries.c.state == DeliveryState.ACCEPTED)
+        .where(
+            deliveries.c.platform == platform,
+            deliveries.c.state == DeliveryState.ACCEPTED,
+            deliveries.c.id > after,
+        )
         .order_by(deliveries.c.id)
         .limit(limit)
     )
@@ -138,9 +142,11 @@ def put_back(conn: Connection, ids: Sequence[int], *, due_at: datetime, reason: 
         )
 
 
-def recover(conn: Connection, *, now: datetime) -> int:
-    """Make due what an earlier daemon left on the wire: what became of it is unknown, so it goes again, same id."""
+def recover(conn: Connection, *, now: datetime, platform: str | None = None) -> int:
+    """Make due what an earlier run left on the wire: what became of it is unknown, so it goes again, same id."""
     statement = sa.update(deliveries).where(deliveries.c.state == DeliveryState.SENDING)
+    if platform is not None:
+        statement = statement.where(deliveries.c.platform == platform)
     return conn.execute(statement.values(state=DeliveryState.DUE, due_at=now, reason="unknown")).rowcount
 
 
@@ -158,7 +164,7 @@ def next_due(conn: Connection, platform: str) -> datetime | None:
 
 def outstanding(conn: Connection) -> list[tuple[str, str]]:
     """Return each (platform, state) that has open deliveries a worker can do something about."""
-    states = (DeliveryState.DUE, DeliveryState.ACCEPTED)
+    states = (DeliveryState.DUE, DeliveryState.SENDING, DeliveryState.ACCEPTED)
     query = sa.select(deliveries.c.platform, deliveries.c.state).where(deliveries.c.state.in_(states)).distinct()
     return [(platform, state) for platform, state in conn.execute(query)]
 

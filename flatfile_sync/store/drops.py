@@ -12,6 +12,7 @@ from flatfile_sync.domain.failures import LostTurnError
 from flatfile_sync.domain.states import DropState, DropVerdict
 from flatfile_sync.store.tables import artefacts, drops
 
+_CHANGED = (DropVerdict.APPLIED, DropVerdict.PARTIAL)
 _BEFORE_APPLIED = (DropState.RECEIVED, DropState.CLAIMED, DropState.PLANNED)
 
 
@@ -83,9 +84,17 @@ def failed_before_in_feed(conn: Connection, drop: Drop) -> Drop | None:
     )
     row = conn.execute(query).mappings().first()
     previous = _drop(row) if row else None
-    if previous and (previous.stuck or previous.state is DropState.HELD or previous.verdict is DropVerdict.REJECTED):
-        return previous
-    return None
+    if previous is None or _mended(conn, previous):
+        return None
+    failed = previous.stuck or previous.state is DropState.HELD or previous.verdict is DropVerdict.REJECTED
+    return previous if failed else None
+
+
+def _mended(conn: Connection, drop: Drop) -> bool:
+    """Return whether the repaired rejects of a drop were applied."""
+    repaired = (drops.c.parent_id == drop.id) & drops.c.applied_at.is_not(None)
+    found = _one(conn, repaired & (drops.c.verdict.is_(None) | drops.c.verdict.in_(_CHANGED)))
+    return found is not None
 
 
 def origin_seq(conn: Connection, drop: Drop) -> int:
@@ -102,9 +111,15 @@ def origin_seq(conn: Connection, drop: Drop) -> int:
 def move(conn: Connection, drop: Drop, to: DropState, **values: Any) -> Drop:
     """Move a drop forward from the state it was read in, and return it as it is now.
 
-    Attempts start anew with each state. Raises `LostTurnError` if it had moved already.
+    Attempts start anew with each state. Raises `LostTurnError` if it had moved already, or been cancelled.
     """
     return _update(conn, drop, state=to, attempts=0, last_error=None, stuck=False, due_at=None, **values)
+
+
+def expect(conn: Connection, drop: Drop) -> None:
+    """Raise `LostTurnError` if the drop has moved since it was read, or an operator has decided about it."""
+    if conn.execute(sa.select(drops.c.id).where(*_as_read(drop))).first() is None:
+        raise LostTurnError(f"Drop {drop.id} is no longer {drop.state}, or was decided otherwise.")
 
 
 def note(conn: Connection, drop: Drop, **values: Any) -> Drop:
@@ -140,10 +155,15 @@ def waiting_behind(conn: Connection, drop: Drop) -> list[str]:
     return list(conn.execute(query).scalars())
 
 
+def _as_read(drop: Drop) -> tuple[sa.ColumnElement[bool], ...]:
+    verdict = None if drop.verdict is None else drop.verdict.value
+    return drops.c.id == drop.id, drops.c.state == drop.state, drops.c.verdict.is_not_distinct_from(verdict)
+
+
 def _update(conn: Connection, drop: Drop, **values: Any) -> Drop:
-    statement = sa.update(drops).where(drops.c.id == drop.id, drops.c.state == drop.state).values(**values)
+    statement = sa.update(drops).where(*_as_read(drop)).values(**values)
     if conn.execute(statement).rowcount != 1:
-        raise LostTurnError(f"Drop {drop.id} is no longer {drop.state}.")
+        raise LostTurnError(f"Drop {drop.id} is no longer {drop.state}, or was decided otherwise.")
     moved = by_id(conn, drop.id)
     if moved is None:
         raise LostTurnError(f"Drop {drop.id} is gone.")

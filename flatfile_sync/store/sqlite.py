@@ -42,6 +42,7 @@ def _open(url: sa.URL, *pragmas: str, pool_size: int) -> Engine:
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
+        hide_parameters=True,  # the text of an error goes into tracebacks; a partner's values do not
         connect_args={"check_same_thread": False, "timeout": _BUSY},
     )
 

@@ -63,7 +63,7 @@ async def test_a_released_drop_is_stale_even_while_the_newer_one_is_being_applie
     assert ResultSet(kit, await run(kit, newer)).statuses == ["applied"]
 
 
-def _refuse(*_args):
+def _refuse(*_args, **_kwargs):
     raise OSError("no space left")
 
 
