@@ -51,7 +51,8 @@ class Sandbox:
         self.seen: Counter[int] = Counter()
         self._latency = latency
         self._script = dict(script or {})
-        self._fetched: set[int] = set()
+        # What stays unanswered, not what is answered: a daemon that comes back still hears of what it sent before.
+        self._silent: set[int] = set()
 
     async def send(self, parcels: Sequence[Parcel]) -> Sequence[Settlement]:
         """Answer for each parcel; see `Behaviour` for what can be asked for."""
@@ -71,7 +72,7 @@ class Sandbox:
         return [
             Settlement(delivery_id=delivery.id, outcome=Outcome.FETCHED)
             for delivery in deliveries
-            if delivery.id in self._fetched
+            if delivery.id not in self._silent
         ]
 
     def _behaviour(self, parcel: Parcel) -> Behaviour | None:
@@ -96,7 +97,7 @@ class Sandbox:
             return Settlement(delivery_id=delivery.id, outcome=Outcome.SENT)
         self.contents[delivery.pass_id] = (parcel.revision, parcel.document)
         if self.name is Platform.APPLE:
-            if behaviour is not Behaviour.SILENT:
-                self._fetched.add(delivery.id)
+            if behaviour is Behaviour.SILENT:
+                self._silent.add(delivery.id)
             return Settlement(delivery_id=delivery.id, accepted=True)
         return Settlement(delivery_id=delivery.id, outcome=Outcome.SENT)
