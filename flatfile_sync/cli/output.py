@@ -31,7 +31,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, not
     for row in rows:
         table.add_row(*(Text(plain(value)) for value in row))
     if table.row_count:
-        console().print(table)
+        _print(table)
     else:
         print(nothing)
 
@@ -43,7 +43,7 @@ def print_pairs(pairs: Mapping[str, object]) -> None:
     table.add_column(overflow="fold")
     for name, value in pairs.items():
         table.add_row(name, Text(plain(value)))
-    console().print(table)
+    _print(table)
 
 
 def print_json(value: object) -> None:
@@ -62,6 +62,15 @@ def plain(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return _visible(str(value))
+
+
+def _print(table: Table) -> None:
+    """Print a table; rich fills the last column up with spaces, which nobody wants in a pipe."""
+    target = console()
+    with target.capture() as captured:
+        target.print(table)
+    for line in captured.get().splitlines():
+        print(line.rstrip())
 
 
 def _visible(text: str) -> str:

@@ -86,3 +86,13 @@ def count(conn: Connection, project: str) -> int:
     return int(
         conn.execute(sa.select(sa.func.count()).select_from(passes).where(passes.c.project == project)).scalar_one()
     )
+
+
+def owners(conn: Connection, pass_ids: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """Return pass id -> (number, project) of those that exist, in any project."""
+    if not pass_ids:
+        return {}
+    keys = key_set(conn, pass_ids)
+    query = join_outwards(conn, keys, passes, passes.c.id == keys.c.value)
+    rows = conn.execute(query.add_columns(passes.c.id, passes.c.no, passes.c.project))
+    return {pass_id: (no, project) for pass_id, no, project in rows}
