@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from flatfile_sync.domain.catalogue import issue
 from flatfile_sync.domain.columns import Column, Role
@@ -23,6 +24,7 @@ from flatfile_sync.domain.states import Operation
 from flatfile_sync.files.columns import read_table, write_table
 from flatfile_sync.files.table import NULL_MARK, PLACE, as_json
 from flatfile_sync.pipeline.instructions import Instructions, identifier_problem
+from flatfile_sync.pipeline.plain import plain_json
 from flatfile_sync.pipeline.values import as_issue, check_column
 
 _PLACES: Final = ("record", "line", "line_end", "offset", "length")
@@ -57,11 +59,11 @@ def check_chunk(source: Path, target: Path, *, columns: Sequence[Column], projec
     flaws = table[PLACE + "flaw"].to_pylist()
     problems = _Problems(table[PLACE + "record"][0].as_py() if size else 1)
     repeats: dict[str, tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]] = {}
-    fragments: list[list[str | None]] = []
-    keys: dict[str, list[str | None]] = {}
+    fragments: list[pa.Array] = []
+    keys: dict[str, pa.Array] = {}
     instructions = Instructions(project, feed, size)
     for column in columns:
-        cells = table[column.name].to_pylist()
+        cells = table[column.name].combine_chunks()
         marks = _marks(table, column.name)
         if column.role is Role.DATA:
             field = project.model.field(column.name)
@@ -72,29 +74,28 @@ def check_chunk(source: Path, target: Path, *, columns: Sequence[Column], projec
         elif column.role in {Role.IDENTIFIER, Role.PASS_ID}:
             keys[column.name] = _keys(column, cells, marks, project, problems)
         else:
-            instructions.take(column, cells, marks, problems)
+            instructions.take(column, cells.to_pylist(), None if marks is None else marks.to_pylist(), problems)
     rows = instructions.finish(problems)
-    chosen = _chosen_key(keys, size)
-    for row in range(size):
-        if flaws[row] is None and chosen[0][row] is None:
+    key, key_type = _chosen_key(keys, size)
+    for row in np.flatnonzero(pc.is_null(key).to_numpy(zero_copy_only=False)).tolist():
+        if flaws[row] is None:
             named = ", ".join(f"`{name}`" for name in keys)
             problems.add(row, issue("K01", record=problems.record(row), identifiers=named))
     issues, failed = _joined(flaws, problems, size)
-    patches = ["{" + ",".join(filter(None, row)) + "}" for row in zip(*fragments, strict=True)] or ["{}"] * size
     echo = table[feed.echo] if feed.echo in {column.name for column in columns} else pa.nulls(size, pa.string())
     result: dict[str, Any] = {name: table[PLACE + name] for name in _PLACES}
     result |= {
-        "key": pa.array(chosen[0], pa.string()),
-        "key_type": pa.array(chosen[1], pa.string()),
+        "key": key,
+        "key_type": key_type,
         "echo": echo,
         "op": pa.array(rows.ops, pa.string()),
         "pass_type": pa.array(rows.pass_types, pa.string()),
-        "patch": pa.array(patches, pa.string()),
+        "patch": _patches(fragments, size),
         "extra": pa.array(rows.extras, pa.string()),
         "issues": pa.array(issues, pa.string()),
         "failed": pa.array(failed, pa.bool_()),
     }
-    result |= {name: pa.array(values, pa.string()) for name, values in keys.items()}
+    result |= keys
     write_table(target, pa.table(result))
     source.unlink()
     return CheckedChunk(failed=sum(failed), repeats=repeats)
@@ -142,90 +143,105 @@ def mark_repeated(path: Path, repeated: Mapping[int, tuple[str, int]], *, projec
     return added
 
 
-def _marks(table: pa.Table, name: str) -> list[bool] | None:
-    return table[name + NULL_MARK].to_pylist() if name + NULL_MARK in table.column_names else None
+def _marks(table: pa.Table, name: str) -> pa.Array | None:
+    return table[name + NULL_MARK].combine_chunks() if name + NULL_MARK in table.column_names else None
 
 
-def _data(
-    field: Field, cells: list[str | None], marks: list[bool] | None, feed: Feed, problems: _Problems
-) -> list[str | None]:
-    """Return a JSON fragment `"key":value` per row, None where the cell says nothing or is wrong."""
+def _data(field: Field, cells: pa.Array, marks: pa.Array | None, feed: Feed, problems: _Problems) -> pa.Array:
+    """Return a JSON fragment `"key":value` per row, null where the cell says nothing or is wrong."""
     key = orjson.dumps(field.target).decode()
     sets_empty = feed.quoted_empty_sets and field.type == "string"
-    distinct = [cell for cell in dict.fromkeys(cells) if cell is not None and (cell or sets_empty)]
+    said = cells if sets_empty else _filled(cells)
     if marks is not None:
-        plain = {cell for cell, marked in zip(cells, marks, strict=True) if not marked}
-        distinct = [cell for cell in distinct if cell in plain]
-    values, wrong = check_column(field, distinct)
-    known: dict[str | None, str] = {}
-    bad: dict[str, Any] = {}
-    for place, (cell, value) in enumerate(zip(distinct, values, strict=True)):
-        if place in wrong:
-            bad[cell] = wrong[place]
-        else:
-            known[cell] = f"{key}:{orjson.dumps(value).decode()}"
-    result = [known.get(cell) for cell in cells]
+        said = pc.if_else(marks, None, said)
+    values = plain_json(field, _filled(said))
+    unsure = pc.and_(pc.is_valid(said), pc.is_null(values))
+    if pc.any(unsure).as_py():
+        values = pc.replace_with_mask(values, unsure, _checked(field, said.filter(unsure), unsure, problems))
+    fragments = pc.binary_join_element_wise(f"{key}:", values, "")
     if marks is not None:
-        for row in (row for row, marked in enumerate(marks) if marked):
-            result[row] = f"{key}:null"
+        fragments = pc.if_else(marks, f"{key}:null", fragments)
     if field.constraints.required and (marks is not None or sets_empty):
         _require(field, cells, marks, problems, sets_empty=sets_empty)
-    if bad:
-        for row, found in enumerate(cells):
-            if found is not None and found in bad and not (marks and marks[row]):
-                problems.add(row, as_issue(field, bad[found], record=problems.record(row), value=found))
-    return result
+    return fragments
 
 
-def _require(
-    field: Field, cells: list[str | None], marks: list[bool] | None, problems: _Problems, *, sets_empty: bool
-) -> None:
+def _checked(field: Field, cells: pa.Array, where: pa.Array, problems: _Problems) -> pa.Array:
+    """Return the JSON text of cells that `check_column` looks at, each distinct one once; null where it is wrong.
+
+    `where` marks their rows in the chunk.
+    """
+    encoded = pc.dictionary_encode(cells)
+    distinct = encoded.dictionary.to_pylist()
+    values, wrong = check_column(field, distinct)
+    texts = [None if place in wrong else orjson.dumps(value).decode() for place, value in enumerate(values)]
+    if wrong:
+        rows = np.flatnonzero(where.to_numpy(zero_copy_only=False)).tolist()
+        for row, place in zip(rows, encoded.indices.to_pylist(), strict=True):
+            if place in wrong:
+                found = as_issue(field, wrong[place], record=problems.record(row), value=distinct[place])
+                problems.add(row, found)
+    return pa.array(texts, pa.string()).take(encoded.indices)
+
+
+def _filled(cells: pa.Array) -> pa.Array:
+    """Return the cells with null for empty ones."""
+    return pc.if_else(pc.equal(cells, ""), None, cells)
+
+
+def _patches(fragments: Sequence[pa.Array], size: int) -> pa.Array:
+    """Return each record's patch as a JSON object."""
+    if not fragments:
+        return pa.array(["{}"] * size, pa.string())
+    # Not `null_handling="skip"`: of a single column Arrow 26 then leaves out the rows that are null.
+    entries = [pc.fill_null(pc.binary_join_element_wise(",", fragment, ""), "") for fragment in fragments]
+    joined = pc.ascii_ltrim(pc.binary_join_element_wise(*entries, ""), characters=",")
+    return pc.binary_join_element_wise("{", joined, "}", "")
+
+
+def _require(field: Field, cells: pa.Array, marks: pa.Array | None, problems: _Problems, *, sets_empty: bool) -> None:
     """Add V02 where a required value would be removed or emptied; an empty cell leaves it as it is."""
-    for row, cell in enumerate(cells):
-        if (marks and marks[row]) or (sets_empty and not cell and cell is not None):
-            problems.add(row, issue("V02", record=problems.record(row), column=field.name))
+    missing = pc.fill_null(pc.equal(cells, ""), False) if sets_empty else pa.array([False] * len(cells))
+    if marks is not None:
+        missing = pc.or_(missing, marks)
+    for row in np.flatnonzero(missing.to_numpy(zero_copy_only=False)).tolist():
+        problems.add(row, issue("V02", record=problems.record(row), column=field.name))
 
 
-def _keys(
-    column: Column, cells: list[str | None], marks: list[bool] | None, project: Project, problems: _Problems
-) -> list[str | None]:
+def _keys(column: Column, cells: pa.Array, marks: pa.Array | None, project: Project, problems: _Problems) -> pa.Array:
     """Return identifier values; leading zeros and spaces survive, a quoted empty cell or a null token is no value."""
     kind = project.model.identifier(column.part) if column.role is Role.IDENTIFIER else None
-    result = [cell or None for cell in cells]
+    result = _filled(cells)
     if marks is not None:
-        result = [None if marked else cell for cell, marked in zip(result, marks, strict=True)]
-    for cell in list(dict.fromkeys(result)):
-        if cell is None or kind is None:
-            continue
-        problem = identifier_problem(kind, column.name, cell)
-        if problem is not None:
-            for row in (row for row, value in enumerate(result) if value == cell):
+        result = pc.if_else(marks, None, result)
+    if kind is not None:
+        for row, cell in enumerate(result.to_pylist()):
+            problem = None if cell is None else identifier_problem(kind, column.name, cell)
+            if problem is not None:
                 problems.add(row, problem(problems.record(row)))
     return result
 
 
-def _chosen_key(keys: Mapping[str, list[str | None]], size: int) -> tuple[list[str | None], list[str | None]]:
+def _chosen_key(keys: Mapping[str, pa.Array], size: int) -> tuple[pa.Array, pa.Array]:
     """Return each row's first identifier that is filled in, and its column."""
-    values: list[str | None] = [None] * size
-    names: list[str | None] = [None] * size
-    for name, cells in keys.items():
-        for row, cell in enumerate(cells):
-            if cell is not None and values[row] is None:
-                values[row], names[row] = cell, name
-    return values, names
+    if not keys:
+        return pa.nulls(size, pa.string()), pa.nulls(size, pa.string())
+    names = [pc.if_else(pc.is_valid(cells), name, None) for name, cells in keys.items()]
+    return pc.coalesce(*keys.values()), pc.coalesce(*names)
 
 
 def _hashes(
-    cells: list[str | None], marks: list[bool] | None, values: list[str | None], problems: _Problems
+    cells: pa.Array, marks: pa.Array | None, values: pa.Array, problems: _Problems
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
     """Return hashes of the canonical values (as fragments of JSON) and their records; empty and null are no values."""
-    filled = [
-        (value, problems.record(row))
-        for row, (cell, value) in enumerate(zip(cells, values, strict=True))
-        if cell and value is not None and not (marks and marks[row])
-    ]
-    hashes = [int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8).digest(), "big") for value, _ in filled]
-    return np.array(hashes, dtype=np.uint64), np.array([record for _, record in filled], dtype=np.int32)
+    said = _filled(cells)
+    if marks is not None:
+        said = pc.if_else(marks, None, said)
+    filled = np.flatnonzero(pc.and_(pc.is_valid(said), pc.is_valid(values)).to_numpy(zero_copy_only=False))
+    texts = values.take(pa.array(filled)).to_pylist()
+    hashes = [int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8).digest(), "big") for value in texts]
+    records = [problems.record(row) for row in filled.tolist()]
+    return np.array(hashes, dtype=np.uint64), np.array(records, dtype=np.int32)
 
 
 def _joined(flaws: list[str | None], problems: _Problems, size: int) -> tuple[list[str | None], list[bool]]:
