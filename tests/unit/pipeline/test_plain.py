@@ -3,7 +3,7 @@
 import orjson
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flatfile_sync.domain.project import Constraints
@@ -38,12 +38,14 @@ def assert_agrees(rule, cells):
 
 
 @pytest.mark.parametrize("rule", FIELDS, ids=lambda rule: f"{rule.type} {rule.decimal_char}")
+@settings(deadline=None)  # the first call compiles the patterns
 @given(cells=st.lists(NUMBERS, max_size=20))
 def test_a_plain_number_is_what_the_column_check_makes_of_it(rule, cells):
     assert_agrees(rule, cells)
 
 
 @pytest.mark.parametrize("lengths", [(None, None), (2, None), (None, 3), (2, 3)])
+@settings(deadline=None)  # the first call compiles the patterns
 @given(cells=st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=6), max_size=20))
 def test_a_plain_text_is_what_the_column_check_makes_of_it(lengths, cells):
     assert_agrees(field("t", constraints=Constraints(min_length=lengths[0], max_length=lengths[1])), cells)
