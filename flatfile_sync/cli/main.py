@@ -25,6 +25,7 @@ COMMANDS: Final = (
     Entry("serve", "serve", "Run the daemon; on the first start `init` comes before it."),
     Entry("demo", "demo", "Show the main job on real input, from the upload to the mended rejects and a duplicate."),
     Entry("send", "send", "Put a file into the inbox as a partner does and, with --wait, print the result set."),
+    Entry("check", "check", "Check a file as a dry run would, offline: no daemon, no database, nothing sent."),
     Entry("passes", "passes", "Bring in passes that exist elsewhere, and look at those that are here."),
     Entry("project", "project", "Check a project's files, and what a change would break."),
     Entry("drops", "drops", "See what became of files, and let a drop go on, repeat or end."),
