@@ -10,19 +10,8 @@ from typing import Final
 
 from flatfile_sync.domain.states import DeliveryState, Notice, Outcome, Owed
 from flatfile_sync.files.columns import read_lists
+from flatfile_sync.files.report_columns import DELIVERY, names
 
-COLUMNS: Final = (
-    "_record",
-    "_line",
-    "_key",
-    "_pass_id",
-    "_apple",
-    "_google",
-    "_notification",
-    "_attempts",
-    "_settled_at",
-    "_reason",
-)
 _OPEN_WORDS: Final = {
     DeliveryState.ACCEPTED: Outcome.UNCONFIRMED,
     DeliveryState.HALTED: Outcome.HALTED,
@@ -82,7 +71,7 @@ def append_chunk(target: Path, plan: Path, verdict: Path, effects: Sequence[Effe
     with target.open("w" if first else "a", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         if first:
-            writer.writerow(COLUMNS)
+            writer.writerow(names(DELIVERY))
         for record, number, pass_id, apple, google, notification in zip(*verdicts.values(), strict=True):
             words, shared = _effects(
                 number, record, {"apple": apple, "google": google}, notification, content, messages

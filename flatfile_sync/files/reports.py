@@ -21,43 +21,8 @@ import pyarrow.csv as pa_csv
 from flatfile_sync.domain.catalogue import CATALOGUE
 from flatfile_sync.domain.states import Owed, RecordStatus
 from flatfile_sync.files.columns import file_sha256, read_table
+from flatfile_sync.files.report_columns import ISSUES, RESULT, names
 
-RESULT_COLUMNS: Final = (
-    "_line",
-    "_line_end",
-    "_record",
-    "_key",
-    "_key_type",
-    "_echo",
-    "_op",
-    "_status",
-    "_changed",
-    "_codes",
-    "_message",
-    "_pass_id",
-    "_passes",
-    "_revision",
-    "_apple",
-    "_google",
-    "_notification",
-    "_applied_at",
-)
-ISSUE_COLUMNS: Final = (
-    "_line",
-    "_line_end",
-    "_record",
-    "_key",
-    "_echo",
-    "_severity",
-    "_code",
-    "_column",
-    "_value",
-    "_message",
-    "_hint",
-    "_retryable",
-    "_owner",
-    "_reject_line",
-)
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001 - full-width forms count too
 _NOT_APPLIED: Final = pa.array([RecordStatus.REJECTED, RecordStatus.SKIPPED, RecordStatus.UNPROCESSED], pa.string())
 _FROM_PLAN: Final = ("record", "line", "line_end", "offset", "length", "key", "key_type", "echo", "op", "issues")
@@ -120,8 +85,8 @@ def write_result_set(
         source.open("rb") as original,
     ):
         issues_csv = csv.writer(issues_file, lineterminator="\n")
-        result_file.write(",".join(RESULT_COLUMNS).encode() + b"\n")
-        issues_csv.writerow(ISSUE_COLUMNS)
+        result_file.write(",".join(names(RESULT)).encode() + b"\n")
+        issues_csv.writerow(names(ISSUES))
         for entry in file_issues:
             # What concerns the file as a whole stands on the line of the header.
             line = entry.get("line") or 1
@@ -234,7 +199,7 @@ def _result_table(plan: pa.Table, verdicts: pa.Table, troubled: Sequence[_Troubl
         "_passes": pc.cast(pc.not_equal(verdicts["pass_no"], 0), pa.int8()),
         "_applied_at": pa.array(map(_stamp, moments.to_pylist())).take(pc.index_in(verdicts["applied_at"], moments)),
     }
-    return pa.table([columns[name] for name in RESULT_COLUMNS], names=RESULT_COLUMNS)
+    return pa.table([columns[name] for name in names(RESULT)], names=names(RESULT))
 
 
 def _stamp(moment: int | None) -> str:

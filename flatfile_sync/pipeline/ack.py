@@ -4,9 +4,7 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-import orjson
 from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain import faults
@@ -14,6 +12,7 @@ from flatfile_sync.domain.clock import Clock, iso
 from flatfile_sync.domain.drop import Drop, Upload
 from flatfile_sync.domain.naming import result_name
 from flatfile_sync.domain.states import Decision
+from flatfile_sync.pipeline.documents import Ack, encoded
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.spool.local import Spool
 from flatfile_sync.store import artefacts, uploads
@@ -51,15 +50,15 @@ def write_ack(drop: Drop, decision: Decision, *, spool: Spool, clock: Clock, why
 
 async def prepare_refusal(upload: Upload, decision: Decision, *, why: str, kit: Kit) -> PreparedAck:
     """Return the acknowledgement of an upload that becomes no drop, durable; `commit_refusal` shows it."""
-    document: dict[str, Any] = {
-        "drop_id": None,
-        "file": upload.name,
-        "decision": decision.value,
-        "why": why,
-        "received_at": iso(kit.clock()),
-        "bytes": upload.size,
-        "sha256": upload.sha256,
-    }
+    document = Ack(
+        drop_id=None,
+        file=upload.name,
+        decision=decision,
+        why=why,
+        received_at=iso(kit.clock()),
+        bytes=upload.size,
+        sha256=upload.sha256,
+    )
     return await asyncio.to_thread(_store, upload.id, document, spool=kit.spool, clock=kit.clock)
 
 
@@ -70,27 +69,26 @@ def _document(
     why: str | None,
     sha256: str | None = None,
     duplicate_of: str | None = None,
-) -> dict[str, Any]:
-    return {
-        "drop_id": drop.id,
-        "file": drop.file_name,
-        "project": drop.project,
-        "feed": drop.feed,
-        "dry_run": drop.dry_run,
-        "decision": decision.value,
-        "why": why,
-        "received_at": iso(drop.received_at),
-        "bytes": drop.bytes,
-        "sha256": sha256 or drop.sha256,
-        "sequence": drop.seq or None,
-        "parent": drop.parent_id,
-        "duplicate_of": duplicate_of,
-        "result_name": drop.result_name,
-    }
+) -> Ack:
+    return Ack(
+        drop_id=drop.id,
+        file=drop.file_name,
+        decision=decision,
+        why=why,
+        received_at=iso(drop.received_at),
+        bytes=drop.bytes,
+        sha256=sha256 or drop.sha256,
+        project=drop.project,
+        feed=drop.feed,
+        dry_run=drop.dry_run,
+        parent=drop.parent_id,
+        duplicate_of=duplicate_of,
+        result_name=drop.result_name,
+    )
 
 
-def _store(owner: str, document: dict[str, Any], *, spool: Spool, clock: Clock) -> PreparedAck:
-    data = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+def _store(owner: str, document: Ack, *, spool: Spool, clock: Clock) -> PreparedAck:
+    data = encoded(document)
     blob = f"{owner}.ack.{secrets.token_hex(4)}"
     stored = spool.put(blob, data)
     faults.point("ack.put")

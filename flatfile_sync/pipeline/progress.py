@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-import orjson
 import structlog
 from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain.clock import iso
 from flatfile_sync.domain.drop import Drop
+from flatfile_sync.pipeline import documents
 from flatfile_sync.pipeline.ack import folder_of
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.store import artefacts
@@ -55,10 +55,8 @@ class Progress:
 
     async def _show(self, step: str, records: int, now: datetime) -> None:
         drop, kit = self._drop, self._kit
-        data = orjson.dumps(
-            {"drop_id": drop.id, "file": drop.file_name, "step": step, "records": records, "at": iso(now)},
-            option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE,
-        )
+        note = documents.Progress(drop_id=drop.id, file=drop.file_name, step=step, records=records, at=iso(now))
+        data = documents.encoded(note)
         blob = f"{drop.id}.progress.{secrets.token_hex(4)}"
         # Not durable on purpose: after a crash it is rewritten or replaced by the summary.
         sha256 = await asyncio.to_thread(kit.spool.put, blob, data, durable=False)

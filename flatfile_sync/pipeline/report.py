@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
 from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain import faults
@@ -14,8 +13,11 @@ from flatfile_sync.domain.drop import Chunk, Drop
 from flatfile_sync.domain.engine import TaskKind
 from flatfile_sync.domain.project import Feed, Project
 from flatfile_sync.domain.states import DropState, DropVerdict, Platform, RecordStatus
+from flatfile_sync.files.dialect import Dialect
 from flatfile_sync.files.reports import Counts, Parts, Written, write_result_set
+from flatfile_sync.pipeline import documents
 from flatfile_sync.pipeline.ack import folder_of
+from flatfile_sync.pipeline.documents import Summary, encoded
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.store import artefacts, chunks, deliveries, drops
 from flatfile_sync.store.artefacts import Artefact
@@ -50,7 +52,7 @@ async def report(drop: Drop, project: Project, feed: Feed, *, kit: Kit) -> Drop:
     blobs = {kind: f"{drop.id}.{attempt}.{kind}" for kind in (*files, "summary.json")}
     for kind in files:
         await asyncio.to_thread(kit.spool.adopt, names[kind], blobs[kind])
-    data = orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    data = encoded(summary)
     sha256 = await asyncio.to_thread(kit.spool.put, blobs["summary.json"], data)
     faults.point("report.files")
     published = {**files, "summary.json": Written(size=len(data), sha256=sha256)}
@@ -132,55 +134,55 @@ def _summary(
     verdict: DropVerdict,
     owed: Mapping[str, int],
     kit: Kit,
-) -> dict[str, Any]:
+) -> Summary:
     """Return `.summary.json`; its presence means that the result set is complete."""
-    rates = {name: kit.platforms[name].rate for name in kit.platforms}
-    return {
-        "drop_id": drop.id,
-        "file": drop.file_name,
-        "project": drop.project,
-        "project_version": drop.project_version,
-        "feed": drop.feed,
-        "parent": drop.parent_id,
-        "dry_run": drop.dry_run,
-        "verdict": verdict.value,
-        "reason": drop.reason,
-        "duplicate_of": drop.duplicate_of,
-        "bytes": drop.bytes,
-        "sha256": drop.sha256,
-        "counts": {
-            "read": counts.records,
-            **{status.value: counts.statuses[status.value] for status in RecordStatus},
-        },
-        "issues": counts.issues,
-        "codes": {
-            code: {"count": count, "first_lines": counts.first_lines[code]}
+    rates = {platform: kit.platforms[platform].rate for platform in kit.platforms}
+    found: Mapping[str, Any] = drop.summary
+    return Summary(
+        drop_id=drop.id,
+        file=drop.file_name,
+        project=drop.project,
+        project_version=drop.project_version,
+        feed=drop.feed,
+        parent=drop.parent_id,
+        dry_run=drop.dry_run,
+        verdict=verdict,
+        reason=drop.reason,
+        duplicate_of=drop.duplicate_of,
+        bytes=drop.bytes,
+        sha256=drop.sha256,
+        counts=documents.Counts(
+            read=counts.records, **{status.value: counts.statuses[status.value] for status in RecordStatus}
+        ),
+        issues=counts.issues,
+        codes={
+            code: documents.Code(count=count, first_lines=counts.first_lines[code])
             for code, count in counts.codes.most_common()
         },
-        "dialect": drop.summary["dialect"],
-        "columns": drop.summary["columns"],
-        "guard": drop.summary["guard"],
-        "notifications": {word: count for word, count in counts.notifications.items() if word != "none"},
-        "deliveries": {
-            platform.value: {
-                "owed": owed.get(platform.value, 0),
-                "eta_seconds": round(owed.get(platform.value, 0) / rates[platform]) if platform in rates else None,
-            }
+        dialect=Dialect(**found["dialect"]) if found["dialect"] else None,
+        columns=found["columns"],
+        guard=documents.Guard(**found["guard"]) if found["guard"] else None,
+        notifications={word: count for word, count in counts.notifications.items() if word != "none"},
+        deliveries={
+            platform.value: documents.Owed(
+                owed=owed.get(platform.value, 0),
+                eta_seconds=round(owed.get(platform.value, 0) / rates[platform]) if platform in rates else None,
+            )
             for platform in Platform
         },
-        "times": {
-            "received_at": iso(drop.received_at),
-            "claimed_at": iso(drop.claimed_at),
-            "planned_at": iso(drop.planned_at),
-            "applied_at": iso(drop.applied_at),
-        },
-        "files": {
-            f"{drop.result_name}.{kind}": {"bytes": written.size, "sha256": written.sha256}
+        times=documents.Times(
+            received_at=iso(drop.received_at),
+            claimed_at=iso(drop.claimed_at),
+            planned_at=iso(drop.planned_at),
+            applied_at=iso(drop.applied_at),
+        ),
+        files={
+            f"{drop.result_name}.{kind}": documents.File(bytes=written.size, sha256=written.sha256)
             for kind, written in files.items()
         },
-        "retention": {
-            "reports_days": project.retention.reports.days,
-            "archive_days": project.retention.archive.days,
-            "horizon_hours": feed.horizon.total_seconds() / 3600,
-        },
-    }
+        retention=documents.Kept(
+            reports_days=project.retention.reports.days,
+            archive_days=project.retention.archive.days,
+            horizon_hours=feed.horizon.total_seconds() / 3600,
+        ),
+    )

@@ -2,9 +2,7 @@
 
 import asyncio
 import secrets
-from typing import Any
 
-import orjson
 from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain import faults
@@ -14,6 +12,7 @@ from flatfile_sync.domain.states import DeliveryKind, DropState
 from flatfile_sync.files.columns import file_sha256
 from flatfile_sync.files.delivery_report import Effect, Totals, append_chunk, owing_passes
 from flatfile_sync.pipeline.ack import folder_of
+from flatfile_sync.pipeline.documents import DeliverySummary, File, encoded
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.store import artefacts, chunks, deliveries, drops
 from flatfile_sync.store.artefacts import Artefact
@@ -77,18 +76,18 @@ async def _blobs(drop: Drop, totals: Totals, still_open: int, kit: Kit) -> dict[
     sha256 = await kit.compute.run(file_sha256, source)
     table = f"{drop.id}.{attempt}.delivery.csv"
     await asyncio.to_thread(kit.spool.adopt, source, table)
-    document: dict[str, Any] = {
-        "drop_id": drop.id,
-        "file": drop.file_name,
-        "feed": drop.feed,
-        "records": totals.records,
-        "outcomes": {name: dict(sorted(counter.items())) for name, counter in sorted(totals.words.items())},
-        "open_deliveries": still_open,
-        "horizon_reached": still_open > 0,
-        "settled_at": iso(kit.clock()),
-        "files": {f"{drop.result_name}.delivery.csv": {"bytes": size, "sha256": sha256}},
-    }
-    data = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    document = DeliverySummary(
+        drop_id=drop.id,
+        file=drop.file_name,
+        feed=drop.feed,
+        records=totals.records,
+        outcomes={name: dict(sorted(counter.items())) for name, counter in sorted(totals.words.items())},
+        open_deliveries=still_open,
+        horizon_reached=still_open > 0,
+        settled_at=iso(kit.clock()),
+        files={f"{drop.result_name}.delivery.csv": File(bytes=size, sha256=sha256)},
+    )
+    data = encoded(document)
     name = f"{drop.id}.{attempt}.delivery.json"
     digest = await asyncio.to_thread(kit.spool.put, name, data)
     return {"delivery.csv": (table, size, sha256), "delivery.json": (name, len(data), digest)}

@@ -1,15 +1,22 @@
 """`make generate`: rewrite what is generated and say what changed."""
 
-from tests.generate import samples
+import logging
+
+import structlog
+
+from tests.generate import readme, samples, schemas
 
 
 def main() -> None:
     """Write every generated file whose bytes differ."""
-    for path, data in samples.files().items():
-        if not path.is_file() or path.read_bytes() != data:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-            print(f"written: {path.name}")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    # The samples first: the example in README.md is made from them.
+    for part in (samples, schemas, readme):
+        for path, data in part.files().items():
+            if not path.is_file() or path.read_bytes() != data:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+                print(f"written: {path.name}")
 
 
 main()
