@@ -57,7 +57,7 @@ def namers(plan: Path, checked: Path, records: Sequence[int]) -> list[Namer]:
     """Return the given records of a chunk as namers, in order."""
     chosen = pa.array(records, pa.int32())
     names = [name for name in read_table(checked).column_names if name == "id" or name.startswith("id.")]
-    texts = read_table(checked, [*names, "record", "pass_type"])
+    texts = read_table(checked, [*names, "record"])
     rows = texts.filter(pc.is_in(texts["record"], value_set=chosen)).to_pylist()
     plans = read_table(plan, ["record", "op", "pass_no", "pass_id", "pass_type"])
     orders = plans.filter(pc.is_in(plans["record"], value_set=chosen)).to_pylist()
@@ -66,7 +66,7 @@ def namers(plan: Path, checked: Path, records: Sequence[int]) -> list[Namer]:
             record=row["record"],
             op=order["op"],
             keys=tuple((name, row[name]) for name in names if row[name] is not None),
-            pass_type=row["pass_type"],
+            pass_type=order["pass_type"],
             creates=NewPass(order["pass_no"], order["pass_id"], order["pass_type"]) if order["pass_no"] < 0 else None,
         )
         for row, order in zip(rows, orders, strict=True)
@@ -116,12 +116,14 @@ def amend(plan: Path, answers: Mapping[int, Answer]) -> tuple[npt.NDArray[np.int
         answer = answers.get(record)
         if answer is None:
             continue
-        columns["ids"][row] = None
         if isinstance(answer, Issue):
-            columns["pass_no"][row], columns["pass_id"][row] = 0, None
+            columns["pass_no"][row], columns["pass_id"][row], columns["ids"][row] = 0, None, None
             columns["issues"][row] = with_issue(_without_not_found(columns["issues"][row]), answer)
             columns["failed"][row] = True
         else:
+            # Its own identifiers stay: should the creator be refused, it creates the pass.
+            if columns["failed"][row]:
+                columns["ids"][row] = None
             columns["pass_no"][row], columns["pass_id"][row] = answer.pass_no, answer.pass_id
             columns["pass_type"][row] = answer.pass_type
             columns["issues"][row] = _without_not_found(columns["issues"][row])
@@ -132,10 +134,11 @@ def amend(plan: Path, answers: Mapping[int, Answer]) -> tuple[npt.NDArray[np.int
     fresh = plan.with_suffix(".amended")
     write_table(fresh, table)
     fresh.replace(plan)
-    return np.array(columns["pass_no"], dtype=np.int64), np.array(columns["failed"], dtype=bool)
+    failed = np.array(columns["failed"], dtype=bool)
+    return np.where(failed, 0, np.array(columns["pass_no"], dtype=np.int64)), failed
 
 
 def _without_not_found(issues: str | None) -> str | None:
-    """Return a record's issues without K02: the pass it names will exist by the time its turn comes."""
-    left = [entry for entry in orjson.loads(issues or "[]") if entry["code"] != "K02"]
+    """Return a record's issues without K02 and K06: the pass it names will exist by the time its turn comes."""
+    left = [entry for entry in orjson.loads(issues or "[]") if entry["code"] not in {"K02", "K06"}]
     return orjson.dumps(left).decode() if left else None

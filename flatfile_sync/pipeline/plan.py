@@ -3,6 +3,7 @@
 Plan decides who; apply decides what. Nothing of a pass is written here.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,7 @@ from flatfile_sync.domain import faults, guards
 from flatfile_sync.domain.catalogue import issue
 from flatfile_sync.domain.columns import Role
 from flatfile_sync.domain.drop import Chunk, Drop
+from flatfile_sync.domain.engine import TaskKind
 from flatfile_sync.domain.issues import Issue
 from flatfile_sync.domain.project import Feed, GuardAction, Project
 from flatfile_sync.domain.states import Decision, DropState, DropVerdict
@@ -22,6 +24,7 @@ from flatfile_sync.pipeline.ack import PreparedAck, commit_ack, prepare_ack
 from flatfile_sync.pipeline.creating import Answer, Newborn, amend, meeting_records, namers
 from flatfile_sync.pipeline.crew import in_order
 from flatfile_sync.pipeline.flow import Checked, Slice
+from flatfile_sync.pipeline.header import shown_names
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.pipeline.resolving import Found, Resolved, distinct_keys, resolve_chunk
 from flatfile_sync.pipeline.tails import assign, split_off
@@ -72,8 +75,11 @@ async def plan(
             child=drop.parent_id is not None,
         )
     issues = [*_of_the_drop(drop), *checked.issues, *([tripped.issue] if tripped else [])]
-    summary = _summary(checked, issues, tripped, int(failed.sum()))
+    names = shown_names(checked.reading.columns, project, feed)
+    summary = _summary(checked, names, issues, tripped, int(failed.sum()))
     held = tripped is not None and feed.guards.action is GuardAction.HOLD
+    # Durable before PLANNED says that they are there: apply takes them as they are, whatever happens in between.
+    await asyncio.to_thread(kit.spool.secure_work, drop.id, [chunk.plan_file for chunk in planned])
     decision, values = _decided(drop, checked, issues, tripped, held=held)
     ack = await prepare_ack(drop, decision, kit=kit, why=str(values["reason"])) if decision else None
     return await kit.store.write(
@@ -145,7 +151,7 @@ async def _chunks(
 
 
 def _summary(
-    checked: Checked, issues: Sequence[Issue], tripped: guards.Tripped | None, failed: int
+    checked: Checked, names: Sequence[str], issues: Sequence[Issue], tripped: guards.Tripped | None, failed: int
 ) -> dict[str, object]:
     """Return what the report needs to know of the steps before it."""
     reading = checked.reading
@@ -153,7 +159,7 @@ def _summary(
         "records": reading.records,
         "failed": failed,
         "header": reading.header_bytes.hex(),
-        "columns": [column.name for column in reading.columns],
+        "columns": list(names),
         "dialect": asdict(reading.dialect) if reading.dialect else None,
         "issues": [asdict(problem) for problem in issues],
         "guard": {"rule": tripped.rule, "limit": tripped.limit, "observed": tripped.observed} if tripped else None,
@@ -200,5 +206,9 @@ def _commit(
         commit_ack(conn, ack, drop)
     state = DropState.HELD if held else DropState.PLANNED
     moved = drops.move(conn, drop, state, planned_at=kit.clock(), summary=summary, **values)
+    if held:
+        # It blocks nobody (but a feed that stops after a failure).
+        for waiting in drops.waiting_behind(conn, drop):
+            kit.engine.submit(conn, TaskKind.ADVANCE, waiting)
     faults.point("plan.before_commit")
     return moved

@@ -48,10 +48,13 @@ class Resolved:
 
 
 def distinct_keys(path: Path, columns: Sequence[str]) -> dict[str, list[str]]:
-    """Return the distinct identifier values of a checked chunk, by column, of the records that are sound so far."""
-    table = read_table(path, [*columns, "failed"])
-    sound = table.filter(pc.invert(table["failed"]))
-    return {name: sound[name].drop_null().unique().to_pylist() for name in columns}
+    """Return the distinct identifier values of a checked chunk, by column, of the records that need their pass.
+
+    These are the ones that are sound so far, and those that say something about consent.
+    """
+    table = read_table(path, [*columns, "failed", "extra"])
+    needed = table.filter(pc.or_(pc.invert(table["failed"]), pa.array(_holding(table, '"consents"'))))
+    return {name: needed[name].drop_null().unique().to_pylist() for name in columns}
 
 
 def resolve_chunk(
@@ -76,7 +79,7 @@ def resolve_chunk(
     size = len(records)
     pass_nos = [0] * size
     pass_ids: list[str | None] = [None] * size
-    pass_types: list[str | None] = list(types)
+    pass_types: list[str | None] = [named or feed.pass_type for named in types]
     ids: list[str | None] = [None] * size
     creates = not _CREATES.isdisjoint((feed.operation, *feed.allowed_operations))
     hashes: list[int] = []
@@ -85,7 +88,7 @@ def resolve_chunk(
         keys = [(name, cells[name][row]) for name in key_columns if cells[name][row] is not None]
         if failed[row] or not keys:
             continue  # without keys: the file is refused as a whole, its records only have places
-        pass_type = types[row] or feed.pass_type
+        pass_type = pass_types[row]
         answer = _match(keys, pass_type, found, project=project, record=records[row], op=ops[row])
         if isinstance(answer, Issue):
             problem: Issue | None = answer
@@ -105,10 +108,13 @@ def resolve_chunk(
                 if problem is None:
                     pass_nos[row], pass_types[row] = -records[row], chosen
                     pass_ids[row] = new_pass_id(drop_id, records[row])
-                    ids[row] = orjson.dumps({name.removeprefix("id."): value for name, value in keys}).decode()
+                    ids[row] = _as_ids(keys)
         if problem is not None:
             failed[row] = True
             issues[row] = with_issue(issues[row], problem)
+    for row in np.flatnonzero(_holding(table, '"consents"') & np.array(failed, dtype=bool)).tolist():
+        keys = _sound_keys(cells, row, issues[row])
+        pass_nos[row], pass_ids[row], ids[row] = _subject(keys, pass_types[row], found, project)
     columns = {name: table[name] for name in _COPIED}
     columns |= {
         "issues": pa.array(issues, pa.string()),
@@ -123,21 +129,43 @@ def resolve_chunk(
     return Resolved(
         file=target.name,
         first=records[0] if records else 0,
-        pass_nos=np.array(pass_nos, dtype=np.int64),
-        apart=_corrects_identifiers(table),
+        # What a rejected record names is nobody's to apply.
+        pass_nos=np.where(failed, 0, np.array(pass_nos, dtype=np.int64)),
+        apart=_holding(table, '"set_ids"'),
         failed=np.array(failed, dtype=bool),
         new_keys=np.array(hashes, dtype=np.uint64),
         new_records=np.array(hashed, dtype=np.int32),
     )
 
 
-def _corrects_identifiers(table: pa.Table) -> npt.NDArray[np.bool_]:
-    """Return which records have `set.id` columns filled in."""
+def _subject(
+    keys: Sequence[tuple[str, str]], pass_type: str | None, found: Found, project: Project
+) -> tuple[int, str | None, str | None]:
+    """Return (pass number, pass id, identifiers as JSON) of whoever speaks in a rejected record: consent counts."""
+    answer = _match(keys, pass_type, found, project=project, record=0, op=Operation.UPDATE) if keys else None
+    if isinstance(answer, tuple):
+        return answer[0], answer[1], None
+    return 0, None, _as_ids(keys) if keys else None
+
+
+def _as_ids(keys: Sequence[tuple[str, str]]) -> str:
+    return orjson.dumps({name.removeprefix("id."): value for name, value in keys}).decode()
+
+
+def _holding(table: pa.Table, word: str) -> npt.NDArray[np.bool_]:
+    """Return which records' instructions hold a word: a quoted key, or (harmless here) a value that looks like it."""
     extra = table["extra"]
     if extra.null_count == table.num_rows:
         return np.zeros(table.num_rows, dtype=bool)
-    marked = pc.match_substring(pc.fill_null(extra, ""), '"set_ids"')
+    marked = pc.match_substring(pc.fill_null(extra, ""), word)
     return np.asarray(marked.to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _sound_keys(cells: Mapping[str, Sequence[str | None]], row: int, issues: str | None) -> list[tuple[str, str]]:
+    """Return a rejected record's identifiers, without those that are wrong themselves."""
+    wrong = {entry["column"] for entry in orjson.loads(issues or "[]") if entry["code"].startswith("V")}
+    filled = ((name, values[row]) for name, values in cells.items() if name not in wrong)
+    return [(name, value) for name, value in filled if value is not None]
 
 
 def with_issue(issues: str | None, problem: Issue) -> str:

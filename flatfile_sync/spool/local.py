@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -95,6 +96,15 @@ class Spool:
         folder = self.root / "work" / drop_id
         folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         return folder
+
+    def secure_work(self, drop_id: str, names: Iterable[str]) -> None:
+        """Make files of a drop's work folder durable: bytes, names and the folder itself."""
+        folder = self.work(drop_id)
+        for name in names:
+            with (folder / name).open("rb") as handle:
+                os.fsync(handle.fileno())
+        sync_folder(folder)
+        sync_folder(folder.parent)
 
     def clear_work(self, drop_id: str) -> None:
         """Remove a drop's work folder."""

@@ -42,6 +42,7 @@ class Sandbox:
         latency: float = 0.0,
         batch: int = 500,
         script: Mapping[str, Behaviour] | None = None,
+        slow: float = 1.0,
     ) -> None:
         self.name = name
         self.rate = rate
@@ -50,14 +51,16 @@ class Sandbox:
         self.messages: dict[str, list[str]] = {}
         self.seen: Counter[int] = Counter()
         self._latency = latency
+        self._slow = slow
         self._script = dict(script or {})
+        self._told: set[int] = set()
         # What stays unanswered, not what is answered: a daemon that comes back still hears of what it sent before.
         self._silent: set[int] = set()
 
     async def send(self, parcels: Sequence[Parcel]) -> Sequence[Settlement]:
         """Answer for each parcel; see `Behaviour` for what can be asked for."""
         asked = [self._behaviour(parcel) for parcel in parcels]
-        pause = self._latency + len(parcels) / self.rate + (1.0 if Behaviour.SLOW in asked else 0.0)
+        pause = self._latency + len(parcels) / self.rate + (self._slow if Behaviour.SLOW in asked else 0.0)
         await asyncio.sleep(pause)
         if Behaviour.BREAKS_CALL in asked and self.seen[parcels[0].delivery.id] < _FAILURES:
             for parcel in parcels:
@@ -92,7 +95,9 @@ class Sandbox:
         if behaviour in refusals:
             return refusals[behaviour]
         if delivery.kind is DeliveryKind.MESSAGE:
-            if self.seen[delivery.id] == 1 or behaviour is Behaviour.TEMPORARY:
+            # Told apart by its id: a repetition reaches the holder once.
+            if delivery.id not in self._told:
+                self._told.add(delivery.id)
                 self.messages.setdefault(delivery.pass_id, []).append(delivery.text or "")
             return Settlement(delivery_id=delivery.id, outcome=Outcome.SENT)
         self.contents[delivery.pass_id] = (parcel.revision, parcel.document)
