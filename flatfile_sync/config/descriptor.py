@@ -27,6 +27,7 @@ def parse_duration(text: Any) -> timedelta:
 Duration = Annotated[
     timedelta, BeforeValidator(parse_duration), WithJsonSchema({"type": "string", "pattern": r"^\d+\s*[smhd]$"})
 ]
+Whole = Annotated[int, Field(strict=True)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 
 
@@ -43,8 +44,8 @@ class ConstraintsFile(_Camel):
 
     required: bool = False
     unique: bool = False
-    min_length: int | None = Field(default=None, ge=0)
-    max_length: int | None = Field(default=None, ge=0)
+    min_length: Whole | None = Field(default=None, ge=0)
+    max_length: Whole | None = Field(default=None, ge=0)
     minimum: int | float | str | None = None
     maximum: int | float | str | None = None
     exclusive_minimum: int | float | str | None = None
@@ -94,10 +95,10 @@ class DataModelFile(_Camel):
 class GuardsFile(_Closed):
     """Limits checked before the first change; `false` switches one off."""
 
-    max_reject_count: int | Literal[False] = False
-    max_reject_percent: float | Literal[False] = 5.0
-    percent_from: int = Field(default=20, ge=1)
-    first_records: int | Literal[False] = 100
+    max_reject_count: Annotated[Whole, Field(ge=0)] | Literal[False] = False
+    max_reject_percent: Annotated[float, Field(strict=True, ge=0, le=100)] | Literal[False] = 5.0
+    percent_from: Whole = Field(default=20, ge=1)
+    first_records: Annotated[Whole, Field(ge=1)] | Literal[False] = 100
     action: Literal["reject", "hold"] = "reject"
 
 
@@ -112,7 +113,7 @@ class FeedFile(_Closed):
     required: list[str] = []
     ignored: list[str] = []
     pass_type: str | None = None
-    echo: str | None = None
+    echo: str | None = Field(default=None, min_length=1)
     null_tokens: list[Annotated[str, Field(min_length=1)]] = []
     quoted_empty_sets: bool = False
     notification_alias: bool = False
@@ -122,7 +123,7 @@ class FeedFile(_Closed):
     stale: Literal["reject", "apply"] = "reject"
     force: bool = False
     stop_after_failure: bool = False
-    max_records: int = Field(default=10_000_000, ge=1)
+    max_records: Whole = Field(default=10_000_000, ge=1)
     settle: Duration = timedelta(seconds=10)
     settle_after_rename: Duration = timedelta(seconds=2)
     horizon: Duration = timedelta(hours=24)

@@ -1,13 +1,17 @@
 """What is wrong with a file of configuration, as sentences: file, key path, value found, values allowed."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
 from flatfile_sync.domain.failures import ConfigurationError
+
+_MEMBER: Final = re.compile(r"(constrained-)?(int|float|str|bool)|.*\[.*")
+_WORD: Final = re.compile(r"'([^']*)'")
 
 
 def raise_problems(file: Path, problems: Iterable[str]) -> None:
@@ -18,26 +22,48 @@ def raise_problems(file: Path, problems: Iterable[str]) -> None:
 
 
 def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """Return a sentence per problem that pydantic found."""
-    return [_sentence(entry, model) for entry in error.errors(include_url=False)]
+    """Return a sentence per value that pydantic refused."""
+    places: dict[tuple[Any, ...], list[Any]] = {}
+    for entry in error.errors(include_url=False):
+        # A union adds the name of each of its members to the path; a person knows keys and places only.
+        location = tuple(part for part in entry["loc"] if not (isinstance(part, str) and _MEMBER.fullmatch(part)))
+        places.setdefault(location, []).append(entry)
+    return [_sentence(location, entries, model) for location, entries in places.items()]
+
+
+def near_miss(word: str, known: Sequence[str]) -> str:
+    """Return ` Did you mean ...?` for the likely one, or nothing."""
+    near = difflib.get_close_matches(word, known, 1, 0.6)
+    return f" Did you mean `{near[0]}`?" if near else ""
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """Return ` Did you mean ...?` for the likely one, else the list of known ones."""
-    near = difflib.get_close_matches(word, known, 1, 0.6)
-    return f" Did you mean `{near[0]}`?" if near else f" Known are {', '.join(f'`{name}`' for name in known)}."
+    return near_miss(word, known) or f" Known are {', '.join(f'`{name}`' for name in known)}."
 
 
-def _sentence(entry: Any, model: type[BaseModel]) -> str:
-    # A union adds the name of each of its members to the path; a person knows keys and places only.
-    location = [part for part in entry["loc"] if not (isinstance(part, str) and "[" in part)]
-    path = key_path(location)
-    if entry["type"] == "extra_forbidden":
+def _sentence(location: Sequence[Any], entries: Sequence[Any], model: type[BaseModel]) -> str:
+    path, first = key_path(location), entries[0]
+    if first["type"] == "extra_forbidden":
         return f"{path}: unknown key.{did_you_mean(str(location[-1]), _keys(model, location[:-1]))}"
-    if entry["type"] == "missing":
+    if first["type"] == "missing":
         return f"{path}: is missing."
-    message = entry["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return f"{path}: found {entry['input']!r}, expected {message}."
+    expected = " or ".join(dict.fromkeys(_expected(entry) for entry in entries))
+    allowed = [word for entry in entries for word in _WORD.findall(str(entry.get("ctx", {}).get("expected", "")))]
+    return f"{path}: found {first['input']!r}, expected {expected}.{near_miss(str(first['input']), allowed)}"
+
+
+def _expected(entry: Any) -> str:
+    """Return what pydantic expected as words that follow `expected`."""
+    limits = entry.get("ctx", {})
+    if entry["type"] == "string_pattern_mismatch":
+        return f"text that matches {limits['pattern']}"
+    if entry["type"] in {"string_too_short", "too_short"}:
+        return f"at least {limits['min_length']} {'character' if entry['type'].startswith('string') else 'entry'}"
+    if entry["type"] == "string_too_long":
+        return f"at most {limits['max_length']} character"
+    message = str(entry["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    return message.partition(", unable to parse")[0].replace("False", "false")
 
 
 def key_path(location: Sequence[Any]) -> str:

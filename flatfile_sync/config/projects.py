@@ -1,24 +1,19 @@
 """Project folders to frozen projects: loaded, cross-checked, content-addressed."""
 
 import hashlib
-import re
 import tomllib
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from zoneinfo import ZoneInfo
 
 import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic.alias_generators import to_camel
 
+from flatfile_sync.config.consistency import BOUNDS, model_problems, project_problems
 from flatfile_sync.config.descriptor import DataModelFile, FeedFile, FieldFile, GuardsFile, ProjectFile
 from flatfile_sync.config.problems import did_you_mean, raise_problems, sentences
-from flatfile_sync.domain.columns import Role, column
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.domain.project import (
     Cardinality,
@@ -39,8 +34,6 @@ from flatfile_sync.domain.project import (
 M = TypeVar("M", bound=BaseModel)
 
 _PROJECT: Final = TypeAdapter(Project)
-_STRING_FORMATS: Final = ("default", "email", "uri", "uuid", "binary")
-_BOUNDS: Final = ("minimum", "maximum", "exclusive_minimum", "exclusive_maximum")
 _FILES: Final = {"apple": "apple.json", "google": "google_class.json"}
 
 
@@ -99,9 +92,9 @@ def load_project(folder: Path) -> Project:
     """Return the project of a folder. Raises `ConfigurationError` that lists all problems of the first bad file."""
     settings = _read(folder / "project.toml", ProjectFile)
     model = _read(folder / "data_model.json", DataModelFile)
-    raise_problems(folder / "data_model.json", _model_problems(model))
+    raise_problems(folder / "data_model.json", model_problems(model))
     pass_types = tuple(_pass_types(folder))
-    raise_problems(folder / "project.toml", _project_problems(settings, model, pass_types, folder))
+    raise_problems(folder / "project.toml", project_problems(settings, model, pass_types, folder))
     project = Project(
         name=settings.name,
         title=settings.title,
@@ -162,8 +155,8 @@ def _pass_types(folder: Path) -> Iterator[PassType]:
 
 
 def _field(field: FieldFile) -> Field:
-    limits = field.constraints.model_dump(exclude={"enum", *_BOUNDS})
-    bounds: dict[str, Any] = {name: _bound(field, getattr(field.constraints, name)) for name in _BOUNDS}
+    limits = field.constraints.model_dump(exclude={"enum", *BOUNDS})
+    bounds: dict[str, Any] = {name: _bound(field, getattr(field.constraints, name)) for name in BOUNDS}
     allowed = field.constraints.enum
     return Field(
         **field.model_dump(exclude={"constraints", "description", "target", "on_error", "true_values", "false_values"}),
@@ -198,94 +191,6 @@ def _guards(guards: GuardsFile) -> Guards:
         for name in ("max_reject_count", "max_reject_percent", "first_records")
     }
     return Guards(**limits, percent_from=guards.percent_from, action=GuardAction(guards.action))
-
-
-def _model_problems(model: DataModelFile) -> Iterator[str]:
-    for kind, names in (
-        ("fields", [field.name for field in model.fields]),
-        ("identifiers", [entry.name for entry in model.identifiers]),
-        ("fields", [field.target for field in model.fields if field.target]),
-    ):
-        for name, count in Counter(names).items():
-            if count > 1:
-                yield f"{kind}: {name!r} stands {count} times; each may stand once."
-    if sum(entry.person for entry in model.identifiers) > 1:
-        yield "identifiers: more than one is the `person`; at most one may be."
-    for place, entry in enumerate(model.identifiers):
-        yield from _pattern_problem(f"identifiers[{place}].pattern", entry.pattern)
-    for place, field in enumerate(model.fields):
-        path = f"fields[{place}]"
-        yield from _pattern_problem(f"{path}.constraints.pattern", field.constraints.pattern)
-        yield from _bound_problems(path, field)
-        if field.type == "string" and field.format not in _STRING_FORMATS:
-            yield f"{path}.format: found {field.format!r}, expected one of {', '.join(_STRING_FORMATS)}."
-        if field.type in {"integer", "number", "boolean", "year"} and field.format != "default":
-            yield f"{path}.format: found {field.format!r}, expected default for type {field.type}."
-
-
-def _pattern_problem(path: str, pattern: str | None) -> Iterator[str]:
-    try:
-        re.compile(pattern or "")
-    except re.error as error:
-        yield f"{path}: found {pattern!r}, which is no regular expression: {error}."
-
-
-def _bound_problems(path: str, field: FieldFile) -> Iterator[str]:
-    rules = field.constraints
-    for name in _BOUNDS:
-        value = getattr(rules, name)
-        if value is None:
-            continue
-        key = f"{path}.constraints.{to_camel(name)}"
-        if field.type in {"string", "boolean"}:
-            yield f"{key}: found {value!r}, but type {field.type} has no order."
-            continue
-        try:
-            _bound(field, value)
-        except (ValueError, ArithmeticError):
-            yield f"{key}: found {value!r}, expected a value of type {field.type}."
-    if rules.min_length is not None and rules.max_length is not None and rules.min_length > rules.max_length:
-        yield f"{path}.constraints.minLength: found {rules.min_length}, expected at most maxLength {rules.max_length}."
-
-
-def _project_problems(
-    settings: ProjectFile, model: DataModelFile, pass_types: tuple[PassType, ...], folder: Path
-) -> Iterator[str]:
-    if settings.name != folder.name:
-        yield f"name: found {settings.name!r}, expected the folder's name {folder.name!r}."
-    try:
-        ZoneInfo(settings.timezone)
-    except (KeyError, ValueError, OSError):
-        yield f"timezone: found {settings.timezone!r}, expected a name like Europe/Paris."
-    if not pass_types:
-        yield "pass_types: the folder has no pass type."
-    for name, count in Counter(feed.name for feed in settings.feeds).items():
-        if count > 1:
-            yield f"feeds: {name!r} stands {count} times; each may stand once."
-    for place, feed in enumerate(settings.feeds):
-        yield from _feed_problems(f"feeds[{place}]", feed, model, [kind.name for kind in pass_types])
-
-
-def _feed_problems(path: str, feed: FeedFile, model: DataModelFile, pass_types: list[str]) -> Iterator[str]:
-    names = [field.name for field in model.fields]
-    columns = ["id", "passType", *(f"id.{kind.name}" for kind in model.identifiers), *names]
-    for place, pattern in enumerate(feed.writable):
-        plain = not re.search(r"[*?\[]", pattern)
-        if column(pattern).role is Role.DATA and not any(fnmatchcase(name, pattern) for name in names):
-            yield f"{path}.writable[{place}]: {pattern!r} is no field of the data model.{did_you_mean(pattern, names)}"
-        elif plain and column(pattern).role is Role.UNKNOWN:
-            yield f"{path}.writable[{place}]: found {pattern!r}, expected a column.{did_you_mean(pattern, names)}"
-    for place, name in enumerate(feed.required):
-        if name not in columns and column(name).role in {Role.DATA, Role.IDENTIFIER, Role.UNKNOWN}:
-            yield f"{path}.required[{place}]: {name!r} is no column.{did_you_mean(name, columns)}"
-    if feed.pass_type is not None and feed.pass_type not in pass_types:
-        yield f"{path}.pass_type: there is no pass type {feed.pass_type!r}.{did_you_mean(feed.pass_type, pass_types)}"
-    zone = (feed.expected_by or "").partition(" ")[2]
-    if zone:
-        try:
-            ZoneInfo(zone)
-        except (KeyError, ValueError, OSError):
-            yield f"{path}.expected_by: found {feed.expected_by!r}, expected a time and a zone, 06:30 Europe/Paris."
 
 
 def _stamp(folder: Path) -> str:
