@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from flatfile_sync.domain.failures import DamagedFileError
+
 PLAN: Final = pa.schema(
     [
         ("record", pa.int32()),
@@ -78,6 +80,17 @@ def encode(columns: Mapping[str, Sequence[Any]], schema: pa.Schema) -> tuple[byt
         writer.write_table(table)
     data = sink.getvalue().to_pybytes()
     return data, hashlib.sha256(data).hexdigest()
+
+
+def verify(files: Sequence[tuple[Path, str]]) -> None:
+    """Raise `DamagedFileError` if one of the files is not the one whose sha256 stands beside it."""
+    for path, sha256 in files:
+        try:
+            sound = file_sha256(path) == sha256
+        except FileNotFoundError:
+            sound = False
+        if not sound:
+            raise DamagedFileError(f"{path.name} is lost or changed; put it back from a backup of the spool.")
 
 
 def file_sha256(path: Path) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -13,6 +14,7 @@ from flatfile_sync.domain.drop import Chunk, Drop
 from flatfile_sync.domain.engine import TaskKind
 from flatfile_sync.domain.project import Feed, Project
 from flatfile_sync.domain.states import DropState, DropVerdict, Platform, RecordStatus
+from flatfile_sync.files.columns import verify
 from flatfile_sync.files.dialect import Dialect
 from flatfile_sync.files.reports import Counts, Parts, Written, write_result_set
 from flatfile_sync.pipeline import documents
@@ -29,6 +31,7 @@ async def report(drop: Drop, project: Project, feed: Feed, *, kit: Kit) -> Drop:
     """Publish the result set and return the drop as REPORTED."""
     folder = kit.spool.work(drop.id)
     planned = await kit.store.read(lambda conn: chunks.of_drop(conn, drop.id))
+    await kit.compute.run(verify, _verdicts(folder, planned))
     names = {kind: folder / f"report.{kind}" for kind in ("result.csv", "issues.csv", "rejects.csv")}
     counts, files = await kit.compute.run(
         write_result_set,
@@ -108,6 +111,10 @@ def _publish(
     kit.engine.submit(conn, TaskKind.ADVANCE, drop.id, not_before=moved.horizon_at)
     faults.point("report.before_commit")
     return moved
+
+
+def _verdicts(folder: Path, planned: Sequence[Chunk]) -> list[tuple[Path, str]]:
+    return [(folder / chunk.verdict_file, chunk.verdict_sha256 or "") for chunk in planned if chunk.verdict_file]
 
 
 def _pairs(drop: Drop, planned: Sequence[Chunk], kind: str, kit: Kit) -> list[tuple[Any, Any]]:
