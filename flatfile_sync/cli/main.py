@@ -31,6 +31,11 @@ COMMANDS: Final = (
     Entry("drops", "drops", "See what became of files, and let a drop go on, repeat or end."),
     Entry("uploads", "uploads", "See what the SFTP door took, and what became of it."),
     Entry("accounts", "accounts", "Let partners in by their public keys, and shut them out."),
+    Entry(
+        "doctor",
+        "doctor",
+        "Look whether everything is in order: folder, disk, keys, clocks, versions, database, projects, daemon.",
+    ),
 )
 
 
