@@ -99,16 +99,16 @@ _numbers = iter(range(1, 1_000_000))
 @pytest.fixture
 def empty_postgresql_url(postgresql_server: Any, postgresql_administration: sa.Connection) -> Iterator[str]:
     """Return the URL of a database of this test's own, without any table."""
-    yield from _database(postgresql_server, postgresql_administration, template="template1")
+    yield from make_database(postgresql_server, postgresql_administration, template="template1")
 
 
 @pytest.fixture
 def postgresql_url(postgresql_server: Any, postgresql_administration: sa.Connection) -> Iterator[str]:
     """Return the URL of a prepared database of this test's own."""
-    yield from _database(postgresql_server, postgresql_administration, template="prepared")
+    yield from make_database(postgresql_server, postgresql_administration, template="prepared")
 
 
-def _database(server: Any, administration: sa.Connection, *, template: str) -> Iterator[str]:
+def make_database(server: Any, administration: sa.Connection, *, template: str) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
     # Copying files is three times faster than the default for a database this small.
     administration.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,7 +24,8 @@ def prepare_folder(folder: Path) -> None:
     settings = init(folder / "flatfile-sync.toml").settings
     # No drop waits longer than it must; what settling is for has tests of its own.
     project = settings.projects_folder / "loyalty" / "project.toml"
-    project.write_text(project.read_text().replace('settle = "2s"', 'settle = "0s"'))
+    text = re.sub(r"^settle = .*\n", "", project.read_text(), flags=re.MULTILINE)
+    project.write_text(re.sub(r"^(globs = .*\n)", r'\1settle = "0s"\n', text, flags=re.MULTILINE))
 
 
 class Daemon:

@@ -78,6 +78,10 @@ class Partner:
             self.sftp.put(str(file), f"{folder}/{name}", callback=progress)
         except OSError as error:
             raise Refused(f"{folder}/{name} was not taken: {error}") from None
+        except (EOFError, paramiko.SSHException) as error:
+            raise TemporaryFailure(
+                f"The connection broke while {name} was sent, so it was not taken: {error}"
+            ) from None
         return Sent(self, outbox, name, before)
 
     def read(self, path: str) -> bytes:
