@@ -4,7 +4,6 @@ import os
 import pwd
 import re
 import shutil
-import sqlite3
 import sys
 import time
 from collections import defaultdict
@@ -82,8 +81,8 @@ def _versions() -> Iterator[Finding]:
     asyncssh = metadata.version("asyncssh")
     low, high = _ASYNCSSH
     yield _judged("asyncssh", asyncssh, "Install asyncssh>=2.24.1,<2.25.", good=low <= _numbers(asyncssh) < high)
-    fits = sqlite3.sqlite_version_info >= _SQLITE
-    yield _judged("sqlite", sqlite3.sqlite_version, "Use a Python with SQLite 3.35 or newer.", good=fits)
+    sqlite = health.sqlite_library()
+    yield _judged("sqlite", sqlite, "Use a Python with SQLite 3.35 or newer.", good=_numbers(sqlite) >= _SQLITE)
     if _LOCK_FILE.is_file():
         yield _locked(_LOCK_FILE.read_text(encoding="utf-8"))
 

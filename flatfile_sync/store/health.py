@@ -1,5 +1,6 @@
 """What a database says about itself, for `doctor`."""
 
+import sqlite3
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -30,6 +31,11 @@ class Vitals(NamedTuple):
     stuck: int
     held: int
     account_projects: dict[str, str]
+
+
+def sqlite_library() -> str:
+    """Return the version of the SQLite that this Python brings."""
+    return sqlite3.sqlite_version
 
 
 def look(store: Store) -> Vitals:
