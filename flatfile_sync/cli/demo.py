@@ -1,5 +1,7 @@
 """Show the main job on real input, from the upload to the mended rejects and a duplicate."""
 
+import itertools
+import json
 import shutil
 import subprocess
 import sys
@@ -8,12 +10,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from flatfile_sync.cli.output import console, print_table
+from flatfile_sync.cli.output import print_table
 from flatfile_sync.cli.partner import Address, Partner, ResultSet
 from flatfile_sync.cli.results import print_ack, print_problems, print_summary
 from flatfile_sync.cli.serve import LISTENING
@@ -109,8 +111,8 @@ def _drop(partner: Partner, file: Path, name: str) -> ResultSet:
         if any(owed["owed"] for owed in found.summary["deliveries"].values()):
             bars.update(waiting, description="waiting for the delivery report")
             found = sent.result_set(ack["stem"], last="delivery.json", timeout=_WAIT)
-    print("acknowledged")
-    print_ack(ack)
+    # Fetched again with the rest: it is replaced when the decision changes.
+    print_ack(json.loads(found.files["ack.json"]))
     print()
     print_summary(found.summary)
     problems = found.table("issues.csv")
@@ -164,9 +166,8 @@ def _wait_for_interrupt(address: Address) -> None:
         print("ending")
 
 
-_numbers: Any = iter(range(1, 100))
+_numbers: Final = itertools.count(1)
 
 
 def _step(title: str, by_hand: str) -> None:
-    console().rule(f"{next(_numbers)}. {title}", align="left")
-    print(f"by hand: {by_hand}")
+    print(f"\n{next(_numbers)}. {title}\n   by hand: {by_hand}\n", flush=True)

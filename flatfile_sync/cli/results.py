@@ -24,7 +24,7 @@ def print_summary(summary: Mapping[str, Any]) -> None:
         rows.append((f"issue {code}", found["count"], f"first on line {lines}" if lines else ""))
     for platform, owed in summary["deliveries"].items():
         if owed["owed"]:
-            rows.append((f"owed to {platform}", owed["owed"], f"about {owed['eta_seconds']} s"))
+            rows.append((f"owed to {platform}", owed["owed"], f"sent in about {max(1, owed['eta_seconds'])} s"))
     verdict = f"{summary['verdict']}: {summary['reason']}" if summary.get("reason") else summary["verdict"]
     print(f"{summary['file']}: {verdict}")
     print_table(("", "records", ""), rows)
