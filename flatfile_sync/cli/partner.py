@@ -73,8 +73,8 @@ class Partner:
         """Put a file into a folder of the inbox or dryrun; `progress` hears bytes sent and bytes in all."""
         name = name or file.name
         outbox = str(PurePosixPath("/outbox", *PurePosixPath(folder).parts[2:]))
-        before = set(self.sftp.listdir(outbox))
         try:
+            before = set(self.sftp.listdir(outbox))
             self.sftp.put(str(file), f"{folder}/{name}", callback=progress)
         except OSError as error:
             raise Refused(f"{folder}/{name} was not taken: {error}") from None
