@@ -2,17 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flatfile_sync.cli.opening import AsJson, opened
 from flatfile_sync.cli.output import print_json, print_table
-from flatfile_sync.daemon.keys import parse_public_key
 from flatfile_sync.domain.clock import utc_now
-from flatfile_sync.pipeline import admit
-from flatfile_sync.store import accounts
-from flatfile_sync.store.accounts import Key
+
+if TYPE_CHECKING:
+    from flatfile_sync.store.accounts import Key
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
@@ -30,6 +29,8 @@ def add(
     feed: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A feed it may use; none = all.")] = None,
 ) -> None:
     """Add an account with its first public key."""
+    from flatfile_sync.pipeline import admit
+
     first = _read(name, key)
     with opened(ctx) as place:
         found = place.project(project)
@@ -48,6 +49,8 @@ def add(
 @app.command("list")
 def list_accounts(ctx: typer.Context, as_json: AsJson = False) -> None:
     """List accounts by name."""
+    from flatfile_sync.store import accounts
+
     with opened(ctx) as place, place.store.snapshot() as conn:
         found = [(account, accounts.keys(conn, account.name)) for account in accounts.listing(conn)]
     if as_json:
@@ -82,6 +85,9 @@ def keys(
     as_json: AsJson = False,
 ) -> None:
     """List an account's keys, after adding or removing one."""
+    from flatfile_sync.pipeline import admit
+    from flatfile_sync.store import accounts
+
     new = None if add is None else _read(name, add)
     with opened(ctx) as place:
         account = place.store.read_now(lambda conn: admit.find(conn, name))
@@ -101,16 +107,21 @@ def keys(
 @app.command("disable")
 def disable(ctx: typer.Context, name: Name) -> None:
     """Switch an account off; what it sent and received stays."""
+    from flatfile_sync.pipeline import admit
+
     with opened(ctx) as place:
         place.store.write_now(lambda conn: admit.disable(conn, admit.find(conn, name), clock=utc_now))
     print(f"Account {name!r} is disabled: no new login.")
 
 
-def _read(account: str, file: Path) -> Key:
+def _read(account: str, file: Path) -> "Key":
+    from flatfile_sync.daemon.keys import parse_public_key
+    from flatfile_sync.store.accounts import Key
+
     text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8", errors="replace")
     parsed = parse_public_key(text)
     return Key(account, parsed.fingerprint, parsed.public_key, parsed.comment, utc_now(), None)
 
 
-def _last_used(keys: list[Key]) -> object:
+def _last_used(keys: "list[Key]") -> object:
     return max((key.last_used_at for key in keys if key.last_used_at), default=None)

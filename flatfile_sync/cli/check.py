@@ -5,17 +5,18 @@ import csv
 import io
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flatfile_sync.cli.exits import ExitCode
 from flatfile_sync.cli.output import print_json
 from flatfile_sync.cli.passes import print_imported
-from flatfile_sync.cli.rehearsal import Rehearsal, rehearse
 from flatfile_sync.cli.results import print_problems, print_summary
-from flatfile_sync.config.projects import load_project
-from flatfile_sync.domain.project import Feed, Project
+
+if TYPE_CHECKING:
+    from flatfile_sync.cli.rehearsal import Rehearsal
+    from flatfile_sync.domain.project import Feed, Project
 
 _MISSED = ("rejected", "skipped", "unprocessed")
 
@@ -41,6 +42,9 @@ def command(
     Without --passes the passes that its records update, void or notify are assumed to exist, without any values:
     every value counts as a change, and no record is rejected because its pass is not found.
     """
+    from flatfile_sync.cli.rehearsal import rehearse
+    from flatfile_sync.config.projects import load_project
+
     folder = project.resolve()
     definition = load_project(folder)
     chosen = _feed(definition, feed, file)
@@ -62,7 +66,7 @@ def command(
         raise typer.Exit(ExitCode.BAD)
 
 
-def _feed(project: Project, name: str | None, file: Path) -> Feed:
+def _feed(project: "Project", name: str | None, file: Path) -> "Feed":
     feed = project.feed_for(file.name) if name is None else project.feed(name)
     if feed is None:
         known = "; ".join(f"{known.name} ({', '.join(known.globs)})" for known in project.feeds)
@@ -73,7 +77,7 @@ def _feed(project: Project, name: str | None, file: Path) -> Feed:
     return feed
 
 
-def _tell(found: Rehearsal, feed: Feed, problems: list[dict[str, str]], out: Path | None) -> None:
+def _tell(found: "Rehearsal", feed: "Feed", problems: list[dict[str, str]], out: Path | None) -> None:
     if found.imported is not None:
         print(f"Checked as feed {feed.name!r} against {found.imported.created:,} imported passes.\n")
     else:
@@ -88,5 +92,5 @@ def _tell(found: Rehearsal, feed: Feed, problems: list[dict[str, str]], out: Pat
         print("\nWith --out DIR the whole result set is written there.")
 
 
-def _problems(found: Rehearsal) -> list[dict[str, str]]:
+def _problems(found: "Rehearsal") -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(found.artefacts["issues.csv"].decode(), newline="")))

@@ -4,7 +4,6 @@ from collections import Counter
 
 import typer
 
-from flatfile_sync.cli.examining import examine
 from flatfile_sync.cli.exits import ExitCode
 from flatfile_sync.cli.opening import AsJson, settings
 from flatfile_sync.cli.output import print_json, print_table
@@ -13,6 +12,8 @@ from flatfile_sync.domain.clock import utc_now
 
 def command(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Print findings with their remedies; nothing is changed."""
+    from flatfile_sync.cli.examining import examine
+
     findings = examine(settings(ctx), clock=utc_now)
     levels = Counter(finding.level for finding in findings)
     if as_json:

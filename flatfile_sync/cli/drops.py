@@ -9,8 +9,6 @@ from flatfile_sync.cli.output import print_json, print_pairs, print_table
 from flatfile_sync.domain.clock import utc_now
 from flatfile_sync.domain.drop import Drop
 from flatfile_sync.domain.states import DropState
-from flatfile_sync.pipeline import operate
-from flatfile_sync.store import artefacts, chunks, deliveries, drops
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
@@ -31,6 +29,8 @@ def list_drops(
     as_json: AsJson = False,
 ) -> None:
     """List drops, the newest first."""
+    from flatfile_sync.store import drops
+
     with opened(ctx) as place:
         found = place.store.read_now(
             lambda conn: drops.listing(conn, limit=limit, state=state, feed=feed, stuck=stuck or None)
@@ -45,6 +45,9 @@ def list_drops(
 @app.command("show")
 def show(ctx: typer.Context, drop_id: DropId, as_json: AsJson = False) -> None:
     """Show one drop: its times, verdict, chunks, artefacts and deliveries."""
+    from flatfile_sync.pipeline import operate
+    from flatfile_sync.store import artefacts, chunks, deliveries
+
     with opened(ctx) as place, place.store.snapshot() as conn:
         drop = operate.find(conn, drop_id)
         planned = chunks.of_drop(conn, drop.id)
@@ -77,6 +80,8 @@ def show(ctx: typer.Context, drop_id: DropId, as_json: AsJson = False) -> None:
 @app.command("retry")
 def retry(ctx: typer.Context, drop_id: DropId) -> None:
     """Make a stuck drop due again."""
+    from flatfile_sync.pipeline import operate
+
     with opened(ctx) as place:
         drop = place.store.write_now(
             lambda conn: operate.retry(conn, operate.find(conn, drop_id), clock=utc_now),
@@ -87,6 +92,8 @@ def retry(ctx: typer.Context, drop_id: DropId) -> None:
 @app.command("force")
 def force(ctx: typer.Context, drop_id: DropId) -> None:
     """Let a held drop go on, or apply a duplicate as a new drop."""
+    from flatfile_sync.pipeline import operate
+
     with opened(ctx) as place:
         spool = place.spool
         drop = place.store.write_now(
@@ -101,6 +108,8 @@ def force(ctx: typer.Context, drop_id: DropId) -> None:
 @app.command("cancel")
 def cancel(ctx: typer.Context, drop_id: DropId) -> None:
     """End a drop that is received, held or stuck; what it applied stays applied."""
+    from flatfile_sync.pipeline import operate
+
     with opened(ctx) as place:
         spool = place.spool
         drop = place.store.write_now(

@@ -18,7 +18,7 @@ def command(
 
 def print_made(config: Path, *, port: int | None = None) -> Settings:
     """Make what is missing, say what was made and how to connect, and return the settings."""
-    from flatfile_sync.daemon.setup import ACCOUNT, init  # noqa: PLC0415 - asyncssh; a start that needs no init has it later
+    from flatfile_sync.daemon.setup import ACCOUNT, init
 
     made = init(config, port=port)
     for file in made.files:

@@ -88,7 +88,8 @@ def _show_version(wanted: bool) -> None:
 def options(
     ctx: typer.Context,
     config: Annotated[
-        Path, typer.Option(envvar="FLATFILE_SYNC_CONFIG", show_envvar=True, help="The configuration file.")
+        Path,
+        typer.Option(metavar="PATH", envvar="FLATFILE_SYNC_CONFIG", show_envvar=True, help="The configuration file."),
     ] = Path("flatfile-sync.toml"),
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback for every error.")] = False,  # noqa: ARG001 - read where errors end
     version: Annotated[  # noqa: ARG001 - acted upon while the command line is read

@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flatfile_sync.config.projects import ProjectFolder
-from flatfile_sync.config.settings import Settings, load_settings
 from flatfile_sync.domain.failures import ConfigurationError, Refused
-from flatfile_sync.domain.project import Project
-from flatfile_sync.spool.local import Spool
-from flatfile_sync.store.database import Store
-from flatfile_sync.store.existing import open_existing
+
+if TYPE_CHECKING:
+    from flatfile_sync.config.settings import Settings
+    from flatfile_sync.domain.project import Project
+    from flatfile_sync.spool.local import Spool
+    from flatfile_sync.store.database import Store
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Limit = Annotated[int, typer.Option(metavar="N", min=1, help="At most so many, the newest.")]
@@ -23,16 +23,20 @@ Limit = Annotated[int, typer.Option(metavar="N", min=1, help="At most so many, t
 class Place:
     """An opened data folder."""
 
-    settings: Settings
-    store: Store
+    settings: "Settings"
+    store: "Store"
 
     @property
-    def spool(self) -> Spool:
+    def spool(self) -> "Spool":
         """The spool of the data folder."""
+        from flatfile_sync.spool.local import Spool
+
         return Spool(self.settings.data_folder / "spool")
 
-    def project(self, name: str | None) -> Project:
+    def project(self, name: str | None) -> "Project":
         """Return a project by its name, or the only one there is; `Refused` if none or several are there."""
+        from flatfile_sync.config.projects import ProjectFolder
+
         folder = ProjectFolder(self.settings.projects_folder)
         if name is not None:
             return folder.current(name)
@@ -43,14 +47,18 @@ class Place:
         return folder.current(names[0])
 
 
-def settings(ctx: typer.Context) -> Settings:
+def settings(ctx: typer.Context) -> "Settings":
     """Return the settings of the file that `--config` names."""
+    from flatfile_sync.config.settings import load_settings
+
     return load_settings(ctx.obj)
 
 
 @contextmanager
 def opened(ctx: typer.Context) -> Iterator[Place]:
     """Open the data folder of the configuration. The epoch stays the daemon's: this is a guest."""
+    from flatfile_sync.store.existing import open_existing
+
     found = settings(ctx)
     if not found.data_folder.is_dir():
         raise ConfigurationError(f"{found.data_folder}: there is no data folder yet; `flatfile-sync init` makes it.")

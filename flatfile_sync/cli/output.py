@@ -5,26 +5,31 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any, Final
 
 from flatfile_sync.domain.clock import iso
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 # A table in a pipe is as wide as its longest row, so that a line stays a line for grep.
 _UNFOLDED: Final = 10_000
 
 
-def console() -> Console:
+def console() -> "Console":
     """Return the console of standard output; in a pipe it has no colour and folds nothing."""
+    from rich.console import Console
+
     free = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     return Console(width=_UNFOLDED if free else None, highlight=False, markup=False, soft_wrap=False)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, nothing: str = "Nothing.") -> None:
     """Print rows under headings; None is shown as a dash, a moment to the second. `nothing` stands for no rows."""
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name in columns:
         table.add_column(name, overflow="fold")
@@ -38,6 +43,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, not
 
 def print_pairs(pairs: Mapping[str, object]) -> None:
     """Print names and values, one a line."""
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -64,7 +72,7 @@ def plain(value: object) -> str:
     return _visible(str(value))
 
 
-def _print(table: Table) -> None:
+def _print(table: "Table") -> None:
     """Print a table; rich fills the last column up with spaces, which nobody wants in a pipe."""
     target = console()
     with target.capture() as captured:

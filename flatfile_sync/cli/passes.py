@@ -1,16 +1,14 @@
 """Bring in passes that exist elsewhere, and look at those that are here."""
 
+import json
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import orjson
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from flatfile_sync.cli.exits import ExitCode
 from flatfile_sync.cli.opening import AsJson, opened
@@ -18,10 +16,13 @@ from flatfile_sync.cli.output import print_json, print_pairs, print_table
 from flatfile_sync.domain.clock import utc_now
 from flatfile_sync.domain.failures import Refused
 from flatfile_sync.domain.issues import MASK
-from flatfile_sync.domain.project import Project
-from flatfile_sync.pipeline.importing import Imported, Problem, import_passes
-from flatfile_sync.store import identifiers, passes
-from flatfile_sync.store.passes import PassRow
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from flatfile_sync.domain.project import Project
+    from flatfile_sync.pipeline.importing import Imported, Problem
+    from flatfile_sync.store.passes import PassRow
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
@@ -44,6 +45,8 @@ def import_file(
     and google, the numbers of devices that hold the pass. Rows are stored in chunks, each whole or not at all; the
     first chunk with a problem ends the import. Mend the file and import it again: what is stored is passed over.
     """
+    from flatfile_sync.pipeline.importing import import_passes
+
     with opened(ctx) as place, tempfile.TemporaryDirectory(prefix="flatfile-sync-") as work, _bar() as bar:
         project = place.project(project_name)
         task = bar.add_task(file.name, total=None)
@@ -75,6 +78,8 @@ def find(
     as_json: AsJson = False,
 ) -> None:
     """List the passes that carry an identifier."""
+    from flatfile_sync.store import identifiers, passes
+
     kind, equals, value = key.partition("=")
     kind = kind.removeprefix("id.")
     with opened(ctx) as place:
@@ -111,6 +116,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one pass: its identifiers, its values, where it is held."""
+    from flatfile_sync.store import identifiers, passes
+
     with opened(ctx) as place:
         with place.store.snapshot() as conn:
             row = passes.by_id(conn, pass_id)
@@ -128,11 +135,11 @@ def show(
     values = {f"id.{kind}": value for kind, value in found["identifiers"].items()} | found["document"]
     print_table(
         ("key", "value"),
-        ((key, value if isinstance(value, str) else orjson.dumps(value).decode()) for key, value in values.items()),
+        ((key, value if isinstance(value, str) else json.dumps(value)) for key, value in values.items()),
     )
 
 
-def print_imported(file: Path, found: Imported) -> None:
+def print_imported(file: Path, found: "Imported") -> None:
     """Say what an import did; problems go to standard error, one a line with file, line and column."""
     for problem in found.problems[:_SHOWN]:
         column = f", column {problem.issue.column}" if problem.issue.column else ""
@@ -149,17 +156,20 @@ def print_imported(file: Path, found: Imported) -> None:
         print(f"Stopped at the first chunk with a problem: {rest} {kept}. Mend the file and import it again.")
 
 
-def _bar() -> Progress:
+def _bar() -> "Progress":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
     errors = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     return Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
 
 
 def _as_object(
-    row: PassRow, project: Project, named: Iterable[tuple[int, str, str]], *, reveal: bool
+    row: "PassRow", project: "Project", named: Iterable[tuple[int, str, str]], *, reveal: bool
 ) -> dict[str, Any]:
     """Return what programs are told about a pass; the keys are stable."""
-    document: Mapping[str, Any] = orjson.loads(row.document)
+    document: Mapping[str, Any] = json.loads(row.document)
     personal = {field.target for field in project.model.fields if field.pii}
     # What the data model no longer knows may have been personal.
     known = {field.target for field in project.model.fields}
@@ -173,7 +183,7 @@ def _as_object(
         "modified_at": _moment(row.modified_at),
         "apple": row.apple,
         "google": row.google,
-        "writers": orjson.loads(row.writers),
+        "writers": json.loads(row.writers),
         "identifiers": _identifiers(row, project, named, reveal=reveal),
         "document": {
             key: value if reveal or (key in known and key not in personal) else MASK for key, value in document.items()
@@ -182,7 +192,7 @@ def _as_object(
 
 
 def _identifiers(
-    row: PassRow, project: Project, named: Iterable[tuple[int, str, str]], *, reveal: bool
+    row: "PassRow", project: "Project", named: Iterable[tuple[int, str, str]], *, reveal: bool
 ) -> dict[str, str]:
     open_kinds = {kind.name for kind in project.model.identifiers if not (kind.pii or kind.person)}
     return {kind: value if reveal or kind in open_kinds else MASK for number, kind, value in named if number == row.no}
@@ -192,6 +202,6 @@ def _moment(microseconds: int) -> datetime:
     return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
 
 
-def _as_objects(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+def _as_objects(problems: "Iterable[Problem]") -> list[dict[str, Any]]:
     names = ("code", "column", "value", "message", "hint")
     return [{"line": found.line} | {name: getattr(found.issue, name) for name in names} for found in problems]

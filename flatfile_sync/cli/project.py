@@ -1,16 +1,16 @@
 """Check a project's files, and what a change would break."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flatfile_sync.cli.exits import ExitCode
 from flatfile_sync.cli.output import print_json
-from flatfile_sync.config.changes import incompatible_changes
-from flatfile_sync.config.projects import load_project
 from flatfile_sync.domain.failures import ConfigurationError
-from flatfile_sync.domain.project import Project
+
+if TYPE_CHECKING:
+    from flatfile_sync.domain.project import Project
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
@@ -30,6 +30,8 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say everything that is wrong with a project's files; with --against, what would break for its partners."""
+    from flatfile_sync.config.changes import incompatible_changes
+
     project, problems = _load(folder)
     changes: list[str] = []
     if against is not None:
@@ -46,15 +48,17 @@ def check(
         raise typer.Exit(ExitCode.BAD)
 
 
-def _load(folder: Path) -> tuple[Project | None, list[str]]:
+def _load(folder: Path) -> "tuple[Project | None, list[str]]":
     """Return a project or its problems. The folder's own name counts, also where it is given as `.`."""
+    from flatfile_sync.config.projects import load_project
+
     try:
         return load_project(folder.resolve()), []
     except ConfigurationError as error:
         return None, str(error).splitlines()
 
 
-def _tell(folder: Path, project: Project | None, problems: list[str], changes: list[str]) -> None:
+def _tell(folder: Path, project: "Project | None", problems: list[str], changes: list[str]) -> None:
     for line in problems:
         print(line)
     for line in changes:

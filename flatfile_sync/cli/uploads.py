@@ -7,7 +7,6 @@ import typer
 from flatfile_sync.cli.opening import AsJson, Limit, opened
 from flatfile_sync.cli.output import print_json, print_table
 from flatfile_sync.domain.states import UploadState
-from flatfile_sync.store import uploads
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
@@ -29,6 +28,8 @@ def list_uploads(
     as_json: AsJson = False,
 ) -> None:
     """List uploads, the newest first."""
+    from flatfile_sync.store import uploads
+
     with opened(ctx) as place:
         found = place.store.read_now(lambda conn: uploads.recent(conn, limit=limit, state=state, feed=feed))
     if as_json:
