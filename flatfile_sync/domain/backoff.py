@@ -20,6 +20,7 @@ class Backoff:
         """
         if attempts >= self.last:
             return None
-        # The exponent is capped before the power so that a very large count cannot overflow a float.
-        delay = min(self.first * self.factor ** min(attempts - 1, 64), self.ceiling)
+        # In seconds and with a capped exponent: neither a float nor a timedelta overflows, whatever the count.
+        grown = self.first.total_seconds() * self.factor ** min(attempts - 1, 64)
+        delay = timedelta(seconds=grown) if grown < self.ceiling.total_seconds() else self.ceiling
         return now + max(delay, retry_after or timedelta(0))
