@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,7 +49,7 @@ def command(
     folder = project.resolve()
     definition = load_project(folder)
     chosen = _feed(definition, feed, file)
-    with tempfile.TemporaryDirectory(prefix="flatfile-sync-") as work:
+    with tempfile.TemporaryDirectory(prefix="flatfile-sync-") as work, _busy(f"checking {file.name}"):
         found = asyncio.run(rehearse(file, definition, chosen, folder=folder, passes=passes, work=Path(work)))
     if not found.artefacts and passes is not None and found.imported is not None:
         print_imported(passes, found.imported)
@@ -64,6 +65,14 @@ def command(
         _tell(found, chosen, problems, out)
     if summary["verdict"] == "rejected" or any(summary["counts"][name] for name in _MISSED):
         raise typer.Exit(ExitCode.BAD)
+
+
+def _busy(what: str) -> AbstractContextManager[object]:
+    """Return what shows on a terminal that something goes on, and nothing elsewhere."""
+    from rich.console import Console
+
+    errors = Console(stderr=True)
+    return errors.status(what) if errors.is_terminal else nullcontext()
 
 
 def _feed(project: "Project", name: str | None, file: Path) -> "Feed":
