@@ -21,6 +21,10 @@ _SECOND: Final = 1_000_000
 _MOST_SETS: Final = 64
 
 
+Owing = tuple[int, str, int, int]
+"""(pass number, platform, revision, record) of a delivery owed."""
+
+
 class Order(NamedTuple):
     """What one record asks for (a row of a plan chunk)."""
 
@@ -64,6 +68,16 @@ class Outcome:
     corrections: list[tuple[int, Order]] = field(default_factory=list)
     """(pass number, record) of each record with `set.id` columns."""
 
+    def owed(self) -> list[Owing]:
+        """Return the deliveries that changed content owes."""
+        rows: list[Owing] = []
+        for number, record in self.content:
+            verdict = self.verdicts[record]
+            for platform, word in (("apple", verdict.apple), ("google", verdict.google)):
+                if word is Owed.QUEUED:
+                    rows.append((number, platform, verdict.revision or 0, record))
+        return rows
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
@@ -99,7 +113,9 @@ def merge_chunk(
             groups.setdefault(order.pass_no, []).append(order)
     for pass_no, group in groups.items():
         row = stored.get(pass_no)
-        if row is not None:
+        if row is not None and len(group) == 1 and not group[0].extra and group[0].op != Operation.VOID:
+            _merge_values(row, group[0], result, around)
+        elif row is not None:
             _merge_pass(row, group, result, around)
         elif pass_no < 0:
             _merge_new(group, result, around)
@@ -171,14 +187,66 @@ class _Working:
         )
 
 
+def _merge_values(row: PassRow, order: Order, result: Outcome, around: Circumstances) -> None:
+    """Merge the usual case without detours: the only record of a pass that exists, with nothing but values."""
+    writers: dict[str, int] = orjson.loads(row.writers)
+    if _stale(row, writers, (order,), result, around):
+        return
+    document: Document = orjson.loads(row.document)
+    verdict = Verdict(RecordStatus.UNCHANGED, pass_no=row.no, pass_id=row.id, revision=row.revision)
+    result.verdicts[order.record] = verdict
+    verdict.changed = merge(document, order.patch)
+    if verdict.changed:
+        after = _after(row, document, row.status, row.expires_at, writers, around=around)
+        result.rewrites.append(after)
+        result.content.append((row.no, order.record))
+        verdict.status, verdict.revision = RecordStatus.APPLIED, after.revision
+        verdict.apple, verdict.google = _owed(row, around)
+
+
+def _stale(
+    row: PassRow, writers: Mapping[str, int], group: Sequence[Order], result: Outcome, around: Circumstances
+) -> bool:
+    """Refuse the records of a pass that newer data of the same feed has written; return whether it has."""
+    if not around.refuse_stale or writers.get(around.feed, 0) <= around.seq:
+        return False
+    for order in group:
+        problem = issue("C01", record=order.record, newer=writers[around.feed])
+        result.verdicts[order.record] = Verdict(RecordStatus.REJECTED, problem=problem, pass_no=row.no, pass_id=row.id)
+    return True
+
+
+def _after(
+    row: PassRow,
+    document: Document,
+    status: str,
+    expires_at: str | None,
+    writers: dict[str, int],
+    *,
+    around: Circumstances,
+) -> PassRow:
+    """Return a pass as it will be, one revision on."""
+    writers[around.feed] = max(around.seq, writers.get(around.feed, 0))
+    return PassRow(
+        row.no,
+        row.id,
+        row.project,
+        row.pass_type,
+        status,
+        row.revision + 1,
+        orjson.dumps(document).decode(),
+        expires_at,
+        orjson.dumps(writers).decode(),
+        row.apple,
+        row.google,
+        # Whole seconds, strictly rising: Last-Modified has no finer resolution (wallet contract, 1.4).
+        max(around.now // _SECOND * _SECOND, row.modified_at + _SECOND),
+    )
+
+
 def _merge_pass(row: PassRow, group: Sequence[Order], result: Outcome, around: Circumstances) -> None:
     writers: dict[str, int] = orjson.loads(row.writers)
-    if around.refuse_stale and writers.get(around.feed, 0) > around.seq:
-        for order in group:
-            problem = issue("C01", record=order.record, newer=writers[around.feed])
-            result.verdicts[order.record] = Verdict(
-                RecordStatus.REJECTED, problem=problem, pass_no=row.no, pass_id=row.id
-            )
+    if _stale(row, writers, group, result, around):
         return
     working = _Working(row, orjson.loads(row.document), row.status, row.expires_at)
     before = (dict(working.document), row.status, row.expires_at) if len(group) > 1 else None
@@ -215,17 +283,8 @@ def _owe(
             _owe_message(row, order, result, around)
     revision = row.revision
     if working.last:
-        revision += 1
-        writers[around.feed] = max(around.seq, writers.get(around.feed, 0))
-        after = row._replace(
-            status=working.status,
-            revision=revision,
-            document=orjson.dumps(working.document).decode(),
-            expires_at=working.expires_at,
-            writers=orjson.dumps(writers).decode(),
-            # Whole seconds, strictly rising: Last-Modified has no finer resolution (wallet contract, 1.4).
-            modified_at=max(around.now // _SECOND * _SECOND, row.modified_at + _SECOND),
-        )
+        after = _after(row, working.document, working.status, working.expires_at, writers, around=around)
+        revision = after.revision
         if working.creating:
             # What the records of the file correct at once, the new pass has from the start.
             ids = dict(group[0].ids)
@@ -263,10 +322,13 @@ def _owe_message(row: PassRow, order: Order, result: Outcome, around: Circumstan
 
 def _owed(row: PassRow, around: Circumstances) -> tuple[Owed, Owed]:
     offered = around.platforms.get(row.pass_type, frozenset())
-    words = []
-    for name, installed in (("apple", row.apple), ("google", row.google)):
-        words.append(Owed.NONE if name not in offered else Owed.QUEUED if installed else Owed.NOT_INSTALLED)
-    return words[0], words[1]
+    return _word("apple", row.apple, offered), _word("google", row.google, offered)
+
+
+def _word(platform: str, installed: int, offered: frozenset[str]) -> Owed:
+    if platform not in offered:
+        return Owed.NONE
+    return Owed.QUEUED if installed else Owed.NOT_INSTALLED
 
 
 def _winners(group: Sequence[Order]) -> dict[int, int]:

@@ -12,7 +12,7 @@ from flatfile_sync.domain.drop import Drop
 from flatfile_sync.domain.issues import MASK, Issue
 from flatfile_sync.domain.project import Cardinality, Feed, IdentifierKind, Project
 from flatfile_sync.domain.states import Lane, Operation, Platform, Purpose
-from flatfile_sync.pipeline.merging import Order, Outcome
+from flatfile_sync.pipeline.merging import Order, Outcome, Owing
 from flatfile_sync.store import consents, deliveries, identifiers, passes
 from flatfile_sync.store.dialects import next_tag
 from flatfile_sync.store.tables import micros
@@ -206,16 +206,21 @@ def write_outcome(
     moment = micros(now)
     if outcome.rewrites or outcome.creations:
         tag = next_tag(conn)
-        rewritten = [
-            (row.status, row.revision, row.document, row.expires_at, row.writers, tag, row.modified_at, row.no)
-            for row in outcome.rewrites
-        ]
-        passes.rewrite_many(conn, rewritten)
+        passes.rewrite_many(conn, outcome.rewrites, tag=tag)
         _create(conn, outcome, project, tag=tag, moment=moment)
     if outcome.corrections:
         _correct(conn, outcome, project)
-    _owe_content(conn, outcome, drop=drop, feed=feed, now=now)
+    _owe_content(conn, outcome.owed(), drop=drop, feed=feed, now=now)
     _owe_messages(conn, outcome, drop=drop, project=project, now=now)
+
+
+def write_content(
+    conn: Connection, rewrites: Sequence[Sequence[Any]], owed: Sequence[Owing], *, drop: Drop, feed: Feed, now: datetime
+) -> None:
+    """Write passes back, given in the order of `PassRow`, and what their changes owe."""
+    if rewrites:
+        passes.rewrite_many(conn, rewrites, tag=next_tag(conn))
+    _owe_content(conn, owed, drop=drop, feed=feed, now=now)
 
 
 def _correct(conn: Connection, outcome: Outcome, project: Project) -> None:
@@ -248,18 +253,18 @@ def _create(conn: Connection, outcome: Outcome, project: Project, *, tag: int, m
     identifiers.insert_many(conn, rows)
 
 
-def _owe_content(conn: Connection, outcome: Outcome, *, drop: Drop, feed: Feed, now: datetime) -> None:
-    moment, lane = micros(now), int(_LANES[feed.lane])
-    rows: list[deliveries.ContentRow] = []
-    for number, record in outcome.content:
-        verdict = outcome.verdicts[record]
-        for platform, word in ((Platform.APPLE, verdict.apple), (Platform.GOOGLE, verdict.google)):
-            if word == "queued":
-                revision = verdict.revision or 0
-                rows.append((drop.project, number, platform.value, revision, lane, drop.id, record, moment))
-    if rows:
-        deliveries.overtake(conn, sorted({row[1] for row in rows}), now=now)
-        deliveries.owe_content(conn, rows)
+def _owe_content(conn: Connection, owed: Sequence[Owing], *, drop: Drop, feed: Feed, now: datetime) -> None:
+    """Owe each pass its new content; what is still open of these passes is overtaken."""
+    if owed:
+        moment, lane = micros(now), int(_LANES[feed.lane])
+        deliveries.overtake(conn, sorted({number for number, *_ in owed}), now=now)
+        deliveries.owe_content(
+            conn,
+            (
+                (drop.project, number, platform, revision, lane, drop.id, record, moment)
+                for number, platform, revision, record in owed
+            ),
+        )
 
 
 def _owe_messages(conn: Connection, outcome: Outcome, *, drop: Drop, project: Project, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """Wallet passes: loaded, created and rewritten in sets."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -29,23 +29,50 @@ class PassRow(NamedTuple):
     modified_at: int
 
 
+Stamp = tuple[int, int, int, int]
+"""(number, revision, Apple devices, Google saves): whoever changes what else a pass holds raises its revision."""
+
+_STAMP = ("no", "revision", "apple", "google")
 _COLUMNS = tuple(passes.c[name] for name in PassRow._fields)
 # `Moment` would make a datetime of every row of the hot path; the merge wants the integer.
 _RAW = tuple(sa.type_coerce(column, sa.BigInteger) if column.name == "modified_at" else column for column in _COLUMNS)
 _CREATED = (*PassRow._fields, "tag", "created_at")
-REWRITTEN = ("status", "revision", "document", "expires_at", "writers", "tag", "modified_at")
+_REWRITTEN = ("status", "revision", "document", "expires_at", "writers", "tag", "modified_at")
 
 
 def load_many(conn: Connection, nos: Sequence[int], *, lock: bool = False) -> list[PassRow]:
     """Return the passes with these numbers, by number; with `lock` nobody else can change them (PostgreSQL)."""
+    return [PassRow._make(row) for row in _load(conn, nos, _RAW, lock=lock)]
+
+
+def load_tuples(conn: Connection, nos: Sequence[int]) -> list[tuple[Any, ...]]:
+    """Return the passes with these numbers, by number, as tuples in the order of `PassRow`."""
+    return [tuple(row) for row in _load(conn, nos, _RAW)]
+
+
+def stamp(row: Sequence[Any]) -> Stamp:
+    """Return the stamp of a pass given in the order of `PassRow`."""
+    no, _, _, _, _, revision, _, _, _, apple, google, _ = row
+    return no, revision, apple, google
+
+
+def stamps(conn: Connection, nos: Sequence[int], *, lock: bool = False) -> list[Stamp]:
+    """Return the stamps of the passes with these numbers, by number; `lock` as in `load_many`."""
+    rows = _load(conn, nos, [passes.c[name] for name in _STAMP], lock=lock)
+    return [(no, revision, apple, google) for no, revision, apple, google in rows]
+
+
+def _load(
+    conn: Connection, nos: Sequence[int], columns: Sequence[sa.ColumnElement[Any]], *, lock: bool = False
+) -> Sequence[Any]:
     if not nos:
         return []
     keys = key_set(conn, nos)
-    query = join_outwards(conn, keys, passes, passes.c.no == keys.c.value).add_columns(*_RAW).order_by(passes.c.no)
+    query = join_outwards(conn, keys, passes, passes.c.no == keys.c.value).add_columns(*columns).order_by(passes.c.no)
     if lock and not is_sqlite(conn):
         # In pass-id order, so that two appliers wait for each other instead of deadlocking.
         query = query.with_for_update(of=passes)
-    return [PassRow._make(row) for row in conn.execute(query)]
+    return conn.execute(query).all()
 
 
 def create_many(conn: Connection, rows: Sequence[PassRow], *, tag: int, created_at: int) -> list[PassRow]:
@@ -58,9 +85,13 @@ def create_many(conn: Connection, rows: Sequence[PassRow], *, tag: int, created_
     return numbered
 
 
-def rewrite_many(conn: Connection, rows: Iterable[tuple[object, ...]]) -> None:
-    """Write passes back; each tuple holds the columns of `REWRITTEN`, then the number."""
-    update_many(conn, passes, "no", REWRITTEN, rows)
+def rewrite_many(conn: Connection, rows: Iterable[Sequence[Any]], *, tag: int) -> None:
+    """Write passes back, given in the order of `PassRow`."""
+    written = (
+        (status, revision, document, expires_at, writers, tag, modified_at, no)
+        for no, _, _, _, status, revision, document, expires_at, writers, _, _, modified_at in rows
+    )
+    update_many(conn, passes, "no", _REWRITTEN, written)
 
 
 def by_id(conn: Connection, pass_id: str) -> PassRow | None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from flatfile_sync.work.compute import Processes
-from tests.benchmarks.memory import forget_peak, peak
+from tests.benchmarks.processes import cpu_seconds, forget_peak, peak
 
 
 class Steps:
@@ -22,6 +22,7 @@ class Steps:
         """Measure one step."""
         for pid in self._pids():
             forget_peak(pid)
+        before = self._cpu()
         started = time.perf_counter()
         yield
         seconds = time.perf_counter() - started
@@ -29,6 +30,7 @@ class Steps:
         self._figures[step] = {
             "seconds": seconds,
             "rows_per_second": self._rows / seconds,
+            "cpu_seconds": self._cpu() - before,
             "daemon_mb": daemon,
             "worker_mb": max(workers),
             "all_mb": daemon + sum(workers),
@@ -36,11 +38,15 @@ class Steps:
 
     def figures(self) -> dict[str, Any]:
         """Return the figures of each step and, as `line`, of all of them together."""
-        seconds = sum(step["seconds"] for step in self._figures.values())
+        seconds, cpu = (sum(step[name] for step in self._figures.values()) for name in ("seconds", "cpu_seconds"))
         peaks = {
             name: max(step[name] for step in self._figures.values()) for name in ("daemon_mb", "worker_mb", "all_mb")
         }
-        return self._figures | {"line": {"seconds": seconds, "rows_per_second": self._rows / seconds, **peaks}}
+        line = {"seconds": seconds, "rows_per_second": self._rows / seconds, "cpu_seconds": cpu, **peaks}
+        return self._figures | {"line": line}
+
+    def _cpu(self) -> float:
+        return sum(cpu_seconds(pid) for pid in self._pids())
 
     def _pids(self) -> list[int]:
         return [os.getpid(), *self._compute.pids]

@@ -12,14 +12,15 @@ def show(figures: dict[str, Any], goals: list[Goal]) -> None:
     """Print what was measured, then the goals."""
     console = Console(width=110)
     table = Table(title=f"{figures['rows']:,} rows x 7 columns, SQLite, {figures['workers']} worker processes")
-    for heading in ("step", "seconds", "rows/s", "daemon MB", "largest worker MB", "together MB"):
+    for heading in ("step", "seconds", "rows/s", "CPU s", "daemon MB", "largest worker MB", "together MB"):
         table.add_column(heading, justify="left" if heading == "step" else "right")
     for step, took in figures["line"].items():
         if step == "line":
             table.add_section()
         memory = (f"{took[name]:,.0f}" for name in ("daemon_mb", "worker_mb", "all_mb"))
         name = "whole line" if step == "line" else step
-        table.add_row(name, f"{took['seconds']:.2f}", f"{took['rows_per_second']:,.0f}", *memory)
+        speed = f"{took['rows_per_second']:,.0f}"
+        table.add_row(name, f"{took['seconds']:.2f}", speed, f"{took['cpu_seconds']:.2f}", *memory)
     table.add_section()
     for name, key in (("raw floor", "floor"), (f"per row ({figures['per_row']['rows']:,} rows)", "per_row")):
         table.add_row(name, f"{figures[key]['seconds']:.2f}", f"{figures[key]['rows_per_second']:,.0f}")
