@@ -23,6 +23,8 @@ log = structlog.get_logger()
 
 CONFIRM_AFTER: Final = timedelta(seconds=1)
 _CONFIRM_BATCH: Final = 5000
+# Seconds: whatever a platform asks for, a delivery is tried once more within its horizon.
+_LONGEST_WAIT: Final = 6 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ def _settle(
     for found in settlements:
         if found.outcome is not None or found.accepted or found.halted:
             continue
-        floor = timedelta(seconds=found.retry_after or 0.0)
+        floor = timedelta(seconds=min(found.retry_after or 0.0, _LONGEST_WAIT))
         due = kit.sends.next_try(tries[found.delivery_id], now, retry_after=floor)
         if due is None:
             final.append(Settlement(delivery_id=found.delivery_id, outcome=Outcome.FAILED, reason=found.reason))

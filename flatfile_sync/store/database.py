@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection, Engine, make_url
 
-from flatfile_sync.domain.failures import StaleEpochError
+from flatfile_sync.domain.failures import StaleEpochError, trail
 from flatfile_sync.store import counters, sqlite
 from flatfile_sync.store.writer import Priority, Writer
 
@@ -146,9 +146,9 @@ def after_commit(conn: Connection, hook: Callable[[], None]) -> None:
 def _call(hook: Callable[[], None]) -> None:
     try:
         hook()
-    except Exception:  # noqa: BLE001 - whatever it is, it is logged and ends here
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is logged and ends here
         # What was written is written: whoever waits for it must not be told otherwise.
-        _log.exception("after_commit_failed")
+        _log.error("after_commit_failed", trail=trail(error))
 
 
 def _sqlstate(error: Exception) -> str | None:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import structlog
 
 from flatfile_sync.domain.engine import Task, TaskKind
-from flatfile_sync.domain.failures import StaleEpochError
+from flatfile_sync.domain.failures import StaleEpochError, trail
 
 Handlers: TypeAlias = Mapping[TaskKind, Callable[[str], Awaitable[None]]]
 Sweep: TypeAlias = Callable[[], Awaitable[Sequence[Task]]]
@@ -27,8 +27,8 @@ async def handle(handlers: Handlers, kind: TaskKind, key: str) -> bool:
     except StaleEpochError as error:
         _log.critical("epoch_stale", kind=kind, key=key, reason=str(error))
         return False
-    except Exception:  # noqa: BLE001 - one task's trouble must not end the others
-        _log.exception("task_failed", kind=kind, key=key)
+    except Exception as error:  # noqa: BLE001 - one task's trouble must not end the others
+        _log.error("task_failed", kind=kind, key=key, trail=trail(error))
     return True
 
 
@@ -38,8 +38,8 @@ async def swept(sweep: Sweep) -> Sequence[Task]:
         return await sweep()
     except StaleEpochError:
         raise
-    except Exception:  # noqa: BLE001 - the next sweep may find the database back
-        _log.exception("sweep_failed")
+    except Exception as error:  # noqa: BLE001 - the next sweep may find the database back
+        _log.error("sweep_failed", trail=trail(error))
         return ()
 
 

@@ -120,3 +120,41 @@ async def test_a_forced_file_applies_again_though_it_is_the_last_applied_one(kit
     await run(kit, receive(kit, text))
     assert (await run(kit, receive(kit, text, forced=True))).verdict is DropVerdict.APPLIED
     assert (await run(kit, receive(kit, text))).verdict is DropVerdict.DUPLICATE
+
+
+async def test_a_feed_that_stops_after_a_failure_goes_on_when_it_is_mended(kit):
+    seed(kit, *members(2))
+    feed = Feed(name="members", guards=Guards(max_reject_count=0), stop_after_failure=True)
+    kit.projects.projects["loyalty"] = loyalty(feed)
+    failed = await run(kit, receive(kit, points(("000", "x"), ("001", 5))))
+    waiting = await run(kit, receive(kit, points(("001", 6))))
+    assert (failed.verdict, waiting.state) == (DropVerdict.REJECTED, DropState.RECEIVED)
+    repaired = ResultSet(kit, failed).raw["rejects.csv"].decode().replace("x", "7")
+    child = await run(kit, receive(kit, repaired, name=f"{failed.result_name}.rejects.csv"))
+    assert ResultSet(kit, child).statuses == ["applied", "applied"]
+    assert ResultSet(kit, await run(kit, waiting)).statuses == ["applied"]
+    assert document_of(kit, "memberId", "001") == [{"additionalData.points": 6}]
+
+
+async def test_a_drop_that_waits_behind_a_failure_can_be_cancelled_and_the_next_one_goes_on(kit):
+    seed(kit, *members(1))
+    feed = Feed(name="members", guards=Guards(max_reject_count=0), stop_after_failure=True)
+    kit.projects.projects["loyalty"] = loyalty(feed)
+    await run(kit, receive(kit, points(("000", "x"))))
+    waiting = await run(kit, receive(kit, points(("000", 6))))
+    after = await run(kit, receive(kit, points(("000", 7))))
+    assert [waiting.state, after.state] == [DropState.RECEIVED] * 2
+    words = {"verdict": DropVerdict.CANCELLED, "reason": "cancelled"}
+    kit.store.write_now(lambda conn: drops.note(conn, waiting, **words))
+    assert ResultSet(kit, await run(kit, waiting)).statuses == ["skipped"]
+    assert ResultSet(kit, await run(kit, after)).statuses == ["applied"]
+
+
+async def test_who_waits_behind_a_held_drop_is_called(kit):
+    seed(kit, *members(1))
+    guards = Guards(max_reject_count=0, action=GuardAction.HOLD)
+    kit.projects.projects["loyalty"] = loyalty(Feed(name="members", guards=guards))
+    first, second = receive(kit, points(("000", "x"))), receive(kit, points(("000", 7)))
+    kit.engine.submitted.clear()
+    await run(kit, first)
+    assert second.id in [task.key for task in kit.engine.submitted]
