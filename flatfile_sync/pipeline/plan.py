@@ -26,7 +26,7 @@ from flatfile_sync.pipeline.crew import in_order
 from flatfile_sync.pipeline.flow import Checked, Slice
 from flatfile_sync.pipeline.header import shown_names
 from flatfile_sync.pipeline.kit import Kit
-from flatfile_sync.pipeline.resolving import Found, Resolved, distinct_keys, resolve_chunk
+from flatfile_sync.pipeline.resolving import Matches, Resolved, distinct_keys, resolve_chunk
 from flatfile_sync.pipeline.tails import assign, split_off
 from flatfile_sync.store import chunks, drops, identifiers
 
@@ -48,10 +48,10 @@ async def plan(
     async def resolve(part: Slice) -> Resolved:
         source = folder / part.file
         wanted = await kit.compute.run(distinct_keys, source, keys)
-        found = await kit.store.read(lambda conn: _look_up(conn, project.name, wanted))
+        matches = await kit.store.read(lambda conn: _look_up(conn, project.name, wanted))
         target = folder / f"plan-{part.no:05}.arrow"
         return await kit.compute.run(
-            resolve_chunk, source, target, found=found, project=project, feed=feed, drop_id=drop.id
+            resolve_chunk, source, target, matches=matches, project=project, feed=feed, drop_id=drop.id
         )
 
     parts: list[Resolved] = []
@@ -87,19 +87,14 @@ async def plan(
     )
 
 
-def _look_up(conn: Connection, project: str, wanted: dict[str, list[str]]) -> Found:
-    """Return, per identifier column, which passes carry each of the values."""
-    found: dict[str, dict[str, list[tuple[int, str, str]]]] = {}
-    for column, values in wanted.items():
-        if column == "id":
-            matches = identifiers.resolve_ids(conn, project, values)
-        else:
-            matches = identifiers.resolve(conn, project, column.removeprefix("id."), values)
-        by_value: dict[str, list[tuple[int, str, str]]] = {}
-        for value, number, pass_id, pass_type in matches:
-            by_value.setdefault(value, []).append((number, pass_id, pass_type))
-        found[column] = by_value
-    return found
+def _look_up(conn: Connection, project: str, wanted: dict[str, list[str]]) -> Matches:
+    """Return, per identifier column, the passes that carry one of the values."""
+    return {
+        column: identifiers.resolve_ids(conn, project, values)
+        if column == "id"
+        else identifiers.resolve(conn, project, column.removeprefix("id."), values)
+        for column, values in wanted.items()
+    }
 
 
 async def _follow_new_passes(

@@ -23,6 +23,9 @@ from flatfile_sync.domain.project import Cardinality, Feed, Project
 from flatfile_sync.domain.states import Operation
 from flatfile_sync.files.columns import PLAN, read_table, write_table
 
+Matches = Mapping[str, Sequence[tuple[str, int, str, str]]]
+"""Column name -> (identifier value, pass number, pass id, pass type) of each pass that carries one."""
+
 Found = Mapping[str, Mapping[str, Sequence[tuple[int, str, str]]]]
 """Column name -> identifier value -> (pass number, pass id, pass type) of each pass that carries it."""
 
@@ -61,12 +64,13 @@ def resolve_chunk(
     path: Path,
     target: Path,
     *,
-    found: Found,
+    matches: Matches,
     project: Project,
     feed: Feed,
     drop_id: str,
 ) -> Resolved:
     """Write the plan chunk of a checked chunk and return what plan needs to see of it."""
+    found = {column: _by_value(rows) for column, rows in matches.items()}
     table = read_table(path)
     key_columns = [name for name in table.column_names if name == "id" or name.startswith("id.")]
     cells = {name: table[name].to_pylist() for name in key_columns}
@@ -138,6 +142,13 @@ def resolve_chunk(
     )
 
 
+def _by_value(rows: Sequence[tuple[str, int, str, str]]) -> dict[str, list[tuple[int, str, str]]]:
+    result: dict[str, list[tuple[int, str, str]]] = {}
+    for value, number, pass_id, pass_type in rows:
+        result.setdefault(value, []).append((number, pass_id, pass_type))
+    return result
+
+
 def _subject(
     keys: Sequence[tuple[str, str]], pass_type: str | None, found: Found, project: Project
 ) -> tuple[int, str | None, str | None]:
@@ -181,6 +192,11 @@ def _match(
     keys: Sequence[tuple[str, str]], pass_type: str | None, found: Found, *, project: Project, record: int, op: str
 ) -> tuple[int, str, str] | Issue | None:
     """Return the one pass that all identifiers name, an issue, or None if none of them names any."""
+    if len(keys) == 1 and op != Operation.CREATE:
+        # The usual case, without the sets that several identifiers need: one names one pass.
+        only = found[keys[0][0]].get(keys[0][1], ())
+        if len(only) == 1 and pass_type in {None, only[0][2]}:
+            return only[0]
     common: dict[int, tuple[int, str, str]] | None = None
     missing = 0
     unique = unique_columns(project)

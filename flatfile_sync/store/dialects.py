@@ -38,16 +38,26 @@ def key_set(
 
 
 def join_outwards(
-    conn: Connection, keys: sa.FromClause, table: sa.FromClause, on: sa.ColumnElement[bool]
+    conn: Connection,
+    keys: sa.FromClause,
+    table: sa.FromClause,
+    on: sa.ColumnElement[bool],
+    *further: tuple[sa.FromClause, sa.ColumnElement[bool]],
 ) -> sa.Select[Any]:
-    """Return a select that joins from the small set to the large table.
+    """Return a select that joins from the small set to the large table, and from there to `further` (table, on).
 
     SQLite's planner once chose the other direction and took minutes; CROSS JOIN fixes the order there, and its
     condition stands in WHERE.
     """
     if is_sqlite(conn):
-        return sa.select().select_from(CrossJoin(keys, table)).where(on)
-    return sa.select().select_from(keys.join(table, on))
+        joined: sa.FromClause = CrossJoin(keys, table)
+        for other, _ in further:
+            joined = CrossJoin(joined, other)
+        return sa.select().select_from(joined).where(on, *(condition for _, condition in further))
+    joined = keys.join(table, on)
+    for other, condition in further:
+        joined = joined.join(other, condition)
+    return sa.select().select_from(joined)
 
 
 class CrossJoin(sa.sql.selectable.Join):

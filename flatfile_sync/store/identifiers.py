@@ -24,9 +24,9 @@ def resolve(conn: Connection, project: str, kind: str, values: Sequence[str]) ->
         keys,
         identifiers,
         (owner.project == project) & (owner.kind == kind) & (owner.value == keys.c.value),
-    ).add_columns(owner.value, owner.pass_no)
-    found = [(value, no) for value, no in conn.execute(joined)]
-    return _with_passes(conn, found)
+        (passes, passes.c.no == owner.pass_no),
+    ).add_columns(owner.value, owner.pass_no, passes.c.id, passes.c.pass_type)
+    return [tuple(row) for row in conn.execute(joined).all()]
 
 
 def resolve_ids(conn: Connection, project: str, values: Sequence[str]) -> list[Match]:
@@ -73,13 +73,3 @@ def of_passes(conn: Connection, pass_nos: Sequence[int]) -> list[tuple[int, str,
     joined = join_outwards(conn, keys, identifiers, identifiers.c.pass_no == keys.c.value)
     rows = joined.add_columns(identifiers.c.pass_no, identifiers.c.kind, identifiers.c.value)
     return sorted((no, kind, value) for no, kind, value in conn.execute(rows))
-
-
-def _with_passes(conn: Connection, found: Sequence[tuple[str, int]]) -> list[Match]:
-    if not found:
-        return []
-    keys = key_set(conn, sorted({no for _, no in found}))
-    joined = join_outwards(conn, keys, passes, passes.c.no == keys.c.value)
-    rows = conn.execute(joined.add_columns(passes.c.no, passes.c.id, passes.c.pass_type))
-    known = {no: (pass_id, pass_type) for no, pass_id, pass_type in rows}
-    return [(value, no, *known[no]) for value, no in found if no in known]
