@@ -1,7 +1,9 @@
 """An outward effect owed to a holder, the calls that carry it, and how it ended."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from flatfile_sync.domain.states import DeliveryKind, DeliveryState, Lane, Outcome, Platform, Purpose
 
@@ -38,7 +40,9 @@ class Settlement:
     """What a platform says about one delivery of an attempt.
 
     Exactly one of three: `outcome` settles it; `accepted` means an outcome comes later (`confirm_by` at the latest,
-    else it stands as `unconfirmed`); neither means try again, not before `retry_after` seconds.
+    else it stands as `unconfirmed`); neither means try again, not before `retry_after` seconds. `gone` are the push
+    tokens that no device answers to any more, each with the moment since when, if the platform says it. `memory`, if
+    not None, is what the platform wants to be reminded of with the pass's next parcel.
     """
 
     delivery_id: int
@@ -47,3 +51,5 @@ class Settlement:
     retry_after: float | None = None
     halted: bool = False
     reason: str = ""
+    gone: tuple[tuple[str, datetime | None], ...] = ()
+    memory: Mapping[str, Any] | None = None

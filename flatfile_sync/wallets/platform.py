@@ -4,24 +4,34 @@ Deliveries are apart from attempts: one call of `send` may carry many deliveries
 accepted (an outcome comes later), put back, or halted on its own.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from flatfile_sync.domain.delivery import Delivery, Settlement
 from flatfile_sync.domain.merge import Document
+from flatfile_sync.domain.project import PassType
 from flatfile_sync.domain.states import PassStatus, Platform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """One delivery with the pass as it is now: content at the current revision, or a message."""
+    """One delivery with the pass as it is now: content at the current revision, or a message.
+
+    `tokens` are the push tokens of the devices that hold an Apple pass. `memory` is what the platform asked to be
+    reminded of, see `Settlement.memory`.
+    """
 
     delivery: Delivery
     document: Document
     status: PassStatus
     revision: int
     installed: int
+    pass_type: PassType | None = None
+    expires_at: str | None = None
+    identifiers: Mapping[str, str] = field(default_factory=dict)
+    tokens: tuple[str, ...] = ()
+    memory: Mapping[str, Any] = field(default_factory=dict)
 
 
 class WalletPlatform(Protocol):

@@ -14,6 +14,7 @@ from flatfile_sync.store import migrate
 from flatfile_sync.store.database import Store
 from flatfile_sync.store.migrate import HEAD, current_revision, prepare
 from flatfile_sync.store.tables import METADATA, counters
+from flatfile_sync.store.wallet_tables import registrations
 
 COUNTERS = dict.fromkeys(("epoch", "close_seq", "tag", "pass_no"), 0)
 
@@ -65,6 +66,7 @@ def test_every_index_and_table_option_is_that_of_the_tables(store):
     store.write_now(make_anew)
     assert migrated == store.read_now(_definitions)
     assert set(METADATA.tables) < set(migrated)
+    assert registrations.name in migrated
 
 
 def test_preparing_again_keeps_what_is_there_and_adds_only_missing_counters(store):
