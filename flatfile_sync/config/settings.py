@@ -1,5 +1,6 @@
 """The daemon's settings: a TOML file, overridden by environment variables `FLATFILE_SYNC_...`."""
 
+import json
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from flatfile_sync.config.problems import sentences
+from flatfile_sync.config.apple import AppleSettings
+from flatfile_sync.config.problems import raise_problems, sentences
 from flatfile_sync.domain.failures import ConfigurationError
 
 
@@ -58,6 +60,7 @@ class Settings(BaseSettings):
     sftp: SftpSettings = Field(default=SftpSettings(), description="The SFTP door.")
     work: WorkSettings = Field(default=WorkSettings(), description="Heavy work.")
     sandbox: SandboxSettings = Field(default=SandboxSettings(), description="Stand-ins for Apple and Google.")
+    apple: AppleSettings = Field(default=AppleSettings(), description="Apple Wallet. Secrets are never written here.")
     log: LogSettings = Field(default=LogSettings(), description="The log, on standard error.")
 
     @property
@@ -78,11 +81,12 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
-_SECTIONS: Final = ("sftp", "work", "sandbox", "log")
+_SECTIONS: Final = ("sftp", "work", "sandbox", "apple", "log")
+_APPLE_FILES: Final = ("certificate_file", "key_file", "wwdr_file")
 
 
 def load_settings(path: Path) -> Settings:
-    """Return the settings of a file; relative folders are below the file's own folder."""
+    """Return the settings of a file; relative folders and files are below the file's own folder."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -93,9 +97,15 @@ def load_settings(path: Path) -> Settings:
         found = Settings(**data)
     except ValidationError as error:
         raise ConfigurationError("\n".join(f"{path}: {line}" for line in sentences(error, Settings))) from None
+    raise_problems(path, found.apple.problems())
     here = path.resolve().parent
+    files = {name: str(here / file) for name in _APPLE_FILES if (file := getattr(found.apple, name))}
     return found.model_copy(
-        update={"data_folder": here / found.data_folder, "projects_folder": here / found.projects_folder}
+        update={
+            "data_folder": here / found.data_folder,
+            "projects_folder": here / found.projects_folder,
+            "apple": found.apple.model_copy(update=files),
+        }
     )
 
 
@@ -120,4 +130,6 @@ def _example(values: dict[str, Any]) -> Iterator[str]:
 
 
 def _toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return json.dumps(value)
     return str(value) if isinstance(value, int | float) else '"' + str(value).replace("\\", "\\\\") + '"'

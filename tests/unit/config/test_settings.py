@@ -34,6 +34,15 @@ def test_the_environment_comes_before_the_file(file, monkeypatch):
         ("[sftp]\nprot = 1\n", "sftp.prot: unknown key. Did you mean `port`?"),
         ("[sftp]\nport = 70000\n", "sftp.port: found 70000, expected less than or equal to 65535."),
         ("[log]\nlevel = 'loud'\n", "log.level: found 'loud', expected 'debug', 'info', 'warning' or 'error'."),
+        ("[apple]\nteam_identifier = 'x'\n", "apple.team_identifier: found 'x', expected text that matches"),
+        ("[apple]\npush_type = 'alert'\n", "apple.push_type: found 'alert', expected 'background' or 'none'."),
+        (
+            "[apple]\nweb_service_url = 'http://a.example'\n",
+            "apple.web_service_url: found 'http://a.example', ",
+        ),
+        ("[apple]\ntoken_keys = ['secret']\n", "apple.token_keys[0]: found 'secret', expected text that matches"),
+        ("[apple]\ntoken_keys = ['a=X', 'a=Y']\n", "apple.token_keys: the id 'a' stands 2 times;"),
+        ("[apple]\ncertificate_file = 'x'\n", "apple.token_keys: is missing, which a certificate_file needs."),
         ("data_fodler = 'x'\n", "data_fodler: unknown key. Did you mean `data_folder`?"),
     ],
 )
@@ -47,3 +56,16 @@ def test_a_wrong_setting_names_file_key_and_remedy(file, text, expected):
 def test_a_missing_file_says_how_to_get_one(tmp_path):
     with pytest.raises(ConfigurationError, match="flatfile-sync init"):
         load_settings(tmp_path / "none.toml")
+
+
+def test_files_of_apple_are_below_the_folder_of_the_settings(file, tmp_path):
+    found = load_settings(
+        file(
+            "[apple]\ncertificate_file = 'keys/pass.p12'\nwwdr_file = '/etc/wwdr.cer'\nteam_identifier = 'ABCDE12345'\n"
+            "pass_type_identifier = 'pass.com.example'\nweb_service_url = 'https://passes.example.com'\n"
+            "token_keys = ['2026=KEY_2026', '2027=KEY_2027']\n"
+        )
+    ).apple
+    assert (found.certificate_file, found.key_file) == (str(tmp_path / "keys/pass.p12"), "")
+    assert found.wwdr_file == "/etc/wwdr.cer"
+    assert list(found.variables().items()) == [("2026", "KEY_2026"), ("2027", "KEY_2027")]
