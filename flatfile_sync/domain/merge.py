@@ -13,6 +13,11 @@ Document: TypeAlias = dict[str, Value]
 _ABSENT = object()
 
 
+def equal(left: Mapping[str, Value], right: Mapping[str, Value]) -> bool:
+    """Return whether two documents say the same; `True` and `1` differ."""
+    return left == right and all(right[key].__class__ is value.__class__ for key, value in left.items())
+
+
 def merge(document: Document, patch: Mapping[str, Value | None]) -> tuple[str, ...]:
     """Write the patch into the document, key by key, and return the keys whose value really changed, sorted.
 

@@ -45,8 +45,12 @@ class Index:
     open_line: int
 
 
-def index_records(buffer: bytes, *, delimiter: str, line: int, final: bool) -> Index:
-    """Return the index of a buffer that begins at a record; without `final` a last partial record is left over."""
+def index_records(buffer: bytes, *, delimiter: str, line: int, final: bool, closed: bool = False) -> Index:
+    """Return the index of a buffer that begins at a record; without `final` a last partial record is left over.
+
+    `closed` says that the buffer is a run of whole records out of a file that was indexed before. A quote that is
+    still open at its end was found to be stray by what follows it in the file, so its line is given up here too.
+    """
     data = np.frombuffer(buffer, dtype=np.uint8)
     parts: list[Columns] = []
     start, window = 0, len(data)
@@ -64,6 +68,8 @@ def index_records(buffer: bytes, *, delimiter: str, line: int, final: bool) -> I
             window = _WINDOW
         elif end < len(data) or (used and len(data) - start > MAX_RECORD):
             window *= 2
+        elif closed and start < len(data):
+            start, line = _give_up_line(data, start, line, parts)
         else:
             break
     columns = [np.concatenate([part[i] for part in parts]) if parts else _EMPTY for i in range(len(_NOTHING))]

@@ -54,7 +54,9 @@ def write_slice(
     with source.open("rb") as handle:
         handle.seek(cut.offset)
         data = handle.read(cut.length)
-    index = index_records(data, delimiter=dialect.delimiter, line=cut.line, final=True)
+    # One record alone may be the one that the end of the file cut off: it stays whole, whatever it holds.
+    closed = cut.records > 1
+    index = index_records(data, delimiter=dialect.delimiter, line=cut.line, final=True, closed=closed)
     if index.open_line:
         index = _with_open_record(index, data)
     sound = (index.flaws == 0) & (index.counts == len(header))

@@ -12,7 +12,7 @@ import orjson
 
 from flatfile_sync.domain.catalogue import issue
 from flatfile_sync.domain.issues import Issue
-from flatfile_sync.domain.merge import Document, merge
+from flatfile_sync.domain.merge import Document, equal, merge
 from flatfile_sync.domain.states import Notice, Operation, Owed, PassStatus, RecordStatus
 from flatfile_sync.store.passes import PassRow
 
@@ -171,6 +171,11 @@ class _Working:
     def creating(self) -> bool:
         return self.row.no < 0
 
+    def stands_at(self, before: Document) -> bool:
+        """Return whether nothing is different from what is stored, where the document was `before`."""
+        unmoved = (self.status, self.expires_at) == (self.row.status, self.row.expires_at)
+        return unmoved and equal(before, self.document)
+
     def take(self, order: Order) -> tuple[str, ...]:
         """Lay one record over the pass and return what it changed."""
         changed = merge(self.document, order.patch)
@@ -249,7 +254,7 @@ def _merge_pass(row: PassRow, group: Sequence[Order], result: Outcome, around: C
     if _stale(row, writers, group, result, around):
         return
     working = _Working(row, orjson.loads(row.document), row.status, row.expires_at)
-    before = (dict(working.document), row.status, row.expires_at) if len(group) > 1 else None
+    before = dict(working.document) if len(group) > 1 else None
     winners = _winners(group) if len(group) > 1 else {}
     if working.creating:
         winners.pop(group[0].record, None)
@@ -266,7 +271,7 @@ def _merge_pass(row: PassRow, group: Sequence[Order], result: Outcome, around: C
             if not working.creating:
                 result.corrections.append((row.no, order))
             before = None
-    if before == (working.document, working.status, working.expires_at) and not working.creating:
+    if before is not None and working.stands_at(before) and not working.creating:
         # Changed and changed back: nothing to write, nothing to push.
         _call_off(group, result)
         working.last = 0

@@ -1,7 +1,7 @@
 """The merge of a chunk against a model that lays one record after the other over a pass."""
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flatfile_sync.domain.catalogue import issue
@@ -87,6 +87,11 @@ def fields(order):
 
 
 @settings(max_examples=250)
+@example(
+    chosen=[(1, "update", {"b": None, "c": True}, {}, False), (1, "update", {"b": 1}, {}, False)],
+    owners=[({"b": 1, "c": 1}, "active", 1, 1, 0), *[({}, "active", 0, 0, 0)] * 2],
+    refuse_stale=False,
+)
 @given(st.lists(records, max_size=8), st.lists(passes, min_size=3, max_size=3), st.booleans())
 def test_a_chunk_is_merged_as_if_its_records_came_one_by_one(chosen, owners, refuse_stale):
     orders = [

@@ -89,6 +89,8 @@ def test_any_bytes_are_read_and_every_line_has_its_record(data, chunk_records):
 
 @settings(max_examples=100)
 @given(files | damaged)
+@example(HEADER.encode() + b'"1,a,b\n2,a,b\n"1')
+@example(HEADER.encode() + b'1,"a,b\n2,a,b\n3,"x"y,b\n4,a,b\n')
 def test_the_chunk_size_never_changes_what_is_read(data):
     assert checked(data, chunk_records=1)[1:] == checked(data, chunk_records=1000)[1:]
 

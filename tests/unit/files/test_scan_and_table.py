@@ -124,3 +124,11 @@ def test_a_byte_order_mark_in_a_cell_is_text_wherever_its_chunk_begins(file):
     found = scan(path, chunk_records=1, max_records=99)
     rows = [row for table in text_chunks(path, found) for row in table.to_pylist()]
     assert [row["id"] for row in rows] == ["1", "\ufeff2"]
+
+
+@pytest.mark.parametrize("chunk_records", [1, 2, 3, 4])
+def test_a_stray_quote_is_given_up_alike_wherever_a_chunk_ends(file, chunk_records):
+    path = file(b'id,x\n1,"a\n2,b\n3,"c"d\n4,e\n')
+    found = scan(path, chunk_records=chunk_records, max_records=99)
+    rows = [row for table in text_chunks(path, found) for row in table.to_pylist()]
+    assert [(row[PLACE + "line"], row["id"]) for row in rows] == [(2, None), (3, "2"), (4, None), (5, "4")]
