@@ -76,6 +76,14 @@ def _compile_cross_join(element: CrossJoin, compiler: Any, **options: Any) -> st
     return f"{compiler.process(element.left, **options)} CROSS JOIN {compiler.process(element.right, **options)}"
 
 
+def fetch_tuples(conn: Connection, query: sa.Select[Any]) -> list[tuple[Any, ...]]:
+    """Return rows as plain tuples from the driver, for sets of thousands: their values are used as they are stored."""
+    with conn.execute(query) as result:
+        cursor: Any = result.cursor
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
+
+
 def insert_many(conn: Connection, table: sa.Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Insert tuples in the order of `columns`; values are already as the database stores them."""
     names = ", ".join(columns)

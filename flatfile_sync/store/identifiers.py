@@ -1,12 +1,13 @@
 """External ids of passes. A unique kind is unique within (project, pass type); a shared one may name many passes."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from flatfile_sync.store.dialects import fetch_tuples, join_outwards, key_set
 from flatfile_sync.store.dialects import insert_many as insert_tuples
-from flatfile_sync.store.dialects import join_outwards, key_set
 from flatfile_sync.store.tables import identifiers, passes
 
 Match = tuple[str, int, str, str]
@@ -26,7 +27,8 @@ def resolve(conn: Connection, project: str, kind: str, values: Sequence[str]) ->
         (owner.project == project) & (owner.kind == kind) & (owner.value == keys.c.value),
         (passes, passes.c.no == owner.pass_no),
     ).add_columns(owner.value, owner.pass_no, passes.c.id, passes.c.pass_type)
-    return [tuple(row) for row in conn.execute(joined).all()]
+    rows: list[Any] = fetch_tuples(conn, joined)
+    return rows
 
 
 def resolve_ids(conn: Connection, project: str, values: Sequence[str]) -> list[Match]:

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from flatfile_sync.store import counters
+from flatfile_sync.store.dialects import fetch_tuples, is_sqlite, join_outwards, key_set, update_many
 from flatfile_sync.store.dialects import insert_many as insert_tuples
-from flatfile_sync.store.dialects import is_sqlite, join_outwards, key_set, update_many
 from flatfile_sync.store.tables import identifiers, passes
 
 
@@ -42,12 +42,12 @@ _REWRITTEN = ("status", "revision", "document", "expires_at", "writers", "tag", 
 
 def load_many(conn: Connection, nos: Sequence[int], *, lock: bool = False) -> list[PassRow]:
     """Return the passes with these numbers, by number; with `lock` nobody else can change them (PostgreSQL)."""
-    return [PassRow._make(row) for row in _load(conn, nos, _RAW, lock=lock)]
+    return list(map(PassRow._make, _load(conn, nos, _RAW, lock=lock)))
 
 
 def load_tuples(conn: Connection, nos: Sequence[int]) -> list[tuple[Any, ...]]:
     """Return the passes with these numbers, by number, as tuples in the order of `PassRow`."""
-    return [tuple(row) for row in _load(conn, nos, _RAW)]
+    return _load(conn, nos, _RAW)
 
 
 def stamp(row: Sequence[Any]) -> Stamp:
@@ -58,13 +58,13 @@ def stamp(row: Sequence[Any]) -> Stamp:
 
 def stamps(conn: Connection, nos: Sequence[int], *, lock: bool = False) -> list[Stamp]:
     """Return the stamps of the passes with these numbers, by number; `lock` as in `load_many`."""
-    rows = _load(conn, nos, [passes.c[name] for name in _STAMP], lock=lock)
-    return [(no, revision, apple, google) for no, revision, apple, google in rows]
+    rows: list[Any] = _load(conn, nos, [passes.c[name] for name in _STAMP], lock=lock)
+    return rows
 
 
 def _load(
     conn: Connection, nos: Sequence[int], columns: Sequence[sa.ColumnElement[Any]], *, lock: bool = False
-) -> Sequence[Any]:
+) -> list[tuple[Any, ...]]:
     if not nos:
         return []
     keys = key_set(conn, nos)
@@ -72,7 +72,7 @@ def _load(
     if lock and not is_sqlite(conn):
         # In pass-id order, so that two appliers wait for each other instead of deadlocking.
         query = query.with_for_update(of=passes)
-    return conn.execute(query).all()
+    return fetch_tuples(conn, query)
 
 
 def create_many(conn: Connection, rows: Sequence[PassRow], *, tag: int, created_at: int) -> list[PassRow]:

@@ -15,6 +15,9 @@ from sqlalchemy.engine import Connection, Engine
 _BUSY = 30.0  # seconds one waits for another process's transaction
 _POLL = 0.001
 _WAL_LIMIT = 64 * 1024 * 1024
+# Pages of the log after which a commit copies it back. At SQLite's own 1,000 every chunk does, and writes the same
+# pages of the indexes again and again; with 16 MB a million rows commit in two thirds of the time.
+_CHECKPOINT_PAGES = 4_000
 _READERS_MAY_END = 100  # milliseconds a checkpoint waits for readers of an old snapshot
 _CHECKPOINT_PAUSE = 5.0
 
@@ -23,7 +26,7 @@ def open_for_writing(url: sa.URL) -> Engine:
     """Return an engine whose transactions hold the write lock from their first statement."""
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = _open(url, "PRAGMA foreign_keys=ON", pool_size=1)
+    engine = _open(url, "PRAGMA foreign_keys=ON", "PRAGMA cache_size=-65536", pool_size=1)
     log = _Log(Path(f"{url.database}-wal"))
     sa.event.listen(engine, "begin", _begin_immediate)
     sa.event.listen(engine.pool, "checkin", lambda connection, _record: log.keep_short(connection))
@@ -32,7 +35,8 @@ def open_for_writing(url: sa.URL) -> Engine:
 
 def open_for_reading(url: sa.URL, *, threads: int) -> Engine:
     """Return an engine whose transactions are snapshots; a write on it is refused."""
-    engine = _open(url, "PRAGMA query_only=ON", pool_size=threads + 1)
+    # Small caches: each reader has one of its own, and the operating system keeps the file's pages for all of them.
+    engine = _open(url, "PRAGMA query_only=ON", "PRAGMA cache_size=-8192", pool_size=threads + 1)
     sa.event.listen(engine, "begin", lambda conn: conn.exec_driver_sql("BEGIN"))
     return engine
 
@@ -53,8 +57,8 @@ def _open(url: sa.URL, *pragmas: str, pool_size: int) -> Engine:
         cursor.execute("PRAGMA journal_mode=WAL")
         # FULL: a commit that was answered survives a power cut.
         cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA cache_size=-65536")
         cursor.execute("PRAGMA temp_store=MEMORY")
+        cursor.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         cursor.execute(f"PRAGMA journal_size_limit={_WAL_LIMIT}")
         for pragma in pragmas:
             cursor.execute(pragma)
