@@ -1,22 +1,22 @@
 """Deliver: what is owed goes out, lane by lane, and every delivery gets its outcome."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
-import orjson
 import structlog
 from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain import faults
-from flatfile_sync.domain.delivery import Delivery, Settlement
+from flatfile_sync.domain.delivery import Settlement
 from flatfile_sync.domain.engine import TaskKind
-from flatfile_sync.domain.failures import ConfigurationError, PermanentFailure, TemporaryFailure, trail
-from flatfile_sync.domain.states import DeliveryKind, Outcome, PassStatus, Platform, Purpose
+from flatfile_sync.domain.failures import PermanentFailure, TemporaryFailure, trail
+from flatfile_sync.domain.states import Outcome, Platform
 from flatfile_sync.pipeline.kit import Kit
-from flatfile_sync.pipeline.writing import subjects_of
-from flatfile_sync.store import attempts, consents, deliveries, passes
+from flatfile_sync.pipeline.packing import Packed, pack
+from flatfile_sync.store import attempts, deliveries, memories, registrations
 from flatfile_sync.wallets.platform import Parcel
 
 log = structlog.get_logger()
@@ -32,15 +32,24 @@ class _Load:
     """One batch taken: what to send, and what settles without being sent."""
 
     attempt: int
-    parcels: list[Parcel]
-    settled: list[Settlement]
+    platform: str
+    packed: Packed
     drop_ids: set[str]
+
+    @property
+    def parcels(self) -> list[Parcel]:
+        return self.packed.parcels
+
+    @property
+    def settled(self) -> list[Settlement]:
+        return self.packed.settled
 
 
 async def deliver(platform: str, *, kit: Kit) -> None:
     """Send everything that is due on a platform; transactional messages go ahead of any backlog, batch by batch."""
     wallet = kit.platforms[Platform(platform)]
     waiting = False
+    left: set[str] = set()
     # One run of a platform at a time: what stands on the wire was left there by a run that failed or died.
     await kit.store.write(lambda conn: deliveries.recover(conn, now=kit.clock(), platform=platform))
     while True:
@@ -51,8 +60,12 @@ async def deliver(platform: str, *, kit: Kit) -> None:
         settlements, result, detail = await _send(load, kit=kit, platform=platform)
         faults.point("deliver.sent")
         waiting |= any(found.accepted for found in settlements)
-        await kit.store.write(lambda conn: _settle(conn, load, settlements, result, detail, kit=kit))  # noqa: B023 - awaited at once
+        # A drop is looked at once its deliveries are behind: to count a long one after each batch takes minutes.
+        behind, left = left - load.drop_ids, load.drop_ids
+        settle = partial(_settle, load=load, settlements=settlements, result=result, detail=detail, kit=kit)
+        await kit.store.write(partial(_settle_and_advance, settle=settle, behind=behind, kit=kit))
         faults.point("deliver.settled")
+    await kit.store.write(lambda conn: _advance(conn, left, kit))
     await kit.store.write(lambda conn: _ask_again(conn, platform, kit, confirm=waiting))
 
 
@@ -82,49 +95,14 @@ async def _confirm_page(platform: str, after: int, *, kit: Kit) -> int | None:
 
 
 def _take(conn: Connection, platform: str, limit: int, kit: Kit) -> _Load | None:
-    """Take the next batch, look at its passes and consents as they are now, and note the attempt."""
+    """Take the next batch, pack it as its passes are now, and note the attempt."""
     now = kit.clock()
     taken = deliveries.take(conn, platform, limit=limit, now=now)
     if not taken:
         return None
     attempt = attempts.begin(conn, platform, [entry.id for entry in taken], epoch=kit.store.epoch or 0, now=now)
-    stored = {row.no: row for row in passes.load_many(conn, sorted({entry.pass_no for entry in taken}))}
-    allowed = _consenting(conn, taken, kit)
-    parcels: list[Parcel] = []
-    settled: list[Settlement] = []
-    for delivery in taken:
-        row = stored[delivery.pass_no]
-        installed = row.apple if platform == Platform.APPLE else row.google
-        if delivery.purpose is Purpose.MARKETING and delivery.pass_no not in allowed:
-            settled.append(Settlement(delivery_id=delivery.id, outcome=Outcome.NO_CONSENT))
-        elif not installed:
-            settled.append(Settlement(delivery_id=delivery.id, outcome=Outcome.NOT_INSTALLED))
-        else:
-            parcel = Parcel(
-                delivery=delivery,
-                document=orjson.loads(row.document),
-                status=PassStatus(row.status),
-                revision=row.revision,
-                installed=installed,
-            )
-            parcels.append(parcel)
-    return _Load(attempt, parcels, settled, {entry.drop_id for entry in taken if entry.drop_id})
-
-
-def _consenting(conn: Connection, taken: Sequence[Delivery], kit: Kit) -> set[int]:
-    """Return the passes whose person still agrees to marketing at this moment."""
-    asking = [entry for entry in taken if entry.kind is DeliveryKind.MESSAGE and entry.purpose is Purpose.MARKETING]
-    result: set[int] = set()
-    for name in {entry.project for entry in asking}:
-        try:
-            project = kit.projects.current(name)
-        except ConfigurationError:
-            continue  # without its project nobody knows who the person is, and who did not agree gets nothing
-        owners = [(entry.pass_no, entry.pass_id) for entry in asking if entry.project == name]
-        subjects = subjects_of(conn, owners, project)
-        said = consents.granted(conn, name, sorted(set(subjects.values())), Purpose.MARKETING.value)
-        result |= {number for number, subject in subjects.items() if said.get(subject, False)}
-    return result
+    packed = pack(conn, taken, Platform(platform), kit=kit)
+    return _Load(attempt, platform, packed, {entry.drop_id for entry in taken if entry.drop_id})
 
 
 async def _send(load: _Load, *, kit: Kit, platform: str) -> tuple[list[Settlement], str, str | None]:
@@ -157,10 +135,26 @@ def _all(
     ]
 
 
+def _settle_and_advance(conn: Connection, *, settle: Callable[[Connection], None], behind: set[str], kit: Kit) -> None:
+    settle(conn)
+    _advance(conn, behind, kit)
+
+
 def _settle(
-    conn: Connection, load: _Load, settlements: Sequence[Settlement], result: str, detail: str | None, *, kit: Kit
+    conn: Connection,
+    *,
+    load: _Load,
+    settlements: Sequence[Settlement],
+    result: str,
+    detail: str | None,
+    kit: Kit,
 ) -> None:
+    """Store what became of a batch, and what the platform told besides."""
     now = kit.clock()
+    registrations.drop_tokens(conn, [gone for found in settlements for gone in found.gone])
+    passes_of = {parcel.delivery.id: parcel.delivery.pass_no for parcel in load.parcels}
+    told = {passes_of[found.delivery_id]: found.memory for found in settlements if found.memory is not None}
+    memories.keep_many(conn, load.platform, told)
     attempts.end(conn, load.attempt, result=result, detail=detail, now=now)
     final = list(settlements)
     tries = {parcel.delivery.id: parcel.delivery.attempts for parcel in load.parcels}
@@ -174,13 +168,12 @@ def _settle(
         else:
             deliveries.put_back(conn, [found.delivery_id], due_at=due, reason=found.reason)
     deliveries.settle_many(conn, final, now=now)
-    _advance(conn, load.drop_ids, kit)
 
 
 def _advance(conn: Connection, drop_ids: set[str], kit: Kit) -> None:
     """Let drops settle that have nothing open any more."""
     for drop_id in sorted(drop_ids):
-        if deliveries.open_count(conn, drop_id) == 0:
+        if not deliveries.any_open(conn, drop_id):
             kit.engine.submit(conn, TaskKind.ADVANCE, drop_id)
 
 

@@ -156,6 +156,12 @@ def open_count(conn: Connection, drop_id: str) -> int:
     return int(conn.execute(query).scalar_one())
 
 
+def any_open(conn: Connection, drop_id: str) -> bool:
+    """Return whether a drop has a delivery without an outcome; does not count them."""
+    query = sa.select(deliveries.c.id).where(deliveries.c.drop_id == drop_id, _OPEN).limit(1)
+    return conn.execute(query).first() is not None
+
+
 def next_due(conn: Connection, platform: str) -> datetime | None:
     """Return when the platform's earliest waiting delivery is due, or None."""
     waiting = (deliveries.c.platform == platform) & (deliveries.c.state == DeliveryState.DUE)
