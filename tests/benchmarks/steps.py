@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from flatfile_sync.work.compute import Processes
-from tests.benchmarks.processes import cpu_seconds, forget_peak, peak
+from tests.benchmarks.processes import Together, cpu_seconds, forget_peak, peak
 
 
 class Steps:
@@ -23,9 +23,10 @@ class Steps:
         for pid in self._pids():
             forget_peak(pid)
         before = self._cpu()
-        started = time.perf_counter()
-        yield
-        seconds = time.perf_counter() - started
+        with Together(self._pids) as together:
+            started = time.perf_counter()
+            yield
+            seconds = time.perf_counter() - started
         daemon, *workers = (peak(pid) for pid in self._pids())
         self._figures[step] = {
             "seconds": seconds,
@@ -33,7 +34,7 @@ class Steps:
             "cpu_seconds": self._cpu() - before,
             "daemon_mb": daemon,
             "worker_mb": max(workers),
-            "all_mb": daemon + sum(workers),
+            "all_mb": together.peak,
         }
 
     def figures(self) -> dict[str, Any]:
