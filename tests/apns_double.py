@@ -295,6 +295,10 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the shape of a protocol
         self.double.open.discard(self)
+        # What was looked at was taken, whether or not anybody is there to hear it.
+        for number in self.held:
+            if number in self.requests:
+                self.judge(number)
 
     def arrived(self, number: int) -> None:
         rules = self.double.rules
