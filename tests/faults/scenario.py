@@ -113,16 +113,19 @@ def wait_until_settled(daemon, names):
 
 
 def look(daemon, tries):
-    """Return what came of the files. A file that was sent twice, unanswered the first time, may be a duplicate."""
+    """Return what came of the files; of a file that was sent again, unanswered the first time, one drop took effect.
+
+    The others are duplicates, or were overwritten before they were claimed.
+    """
     ended = Ended()
     store = daemon.store()
     try:
         found = sorted(store.read_now(lambda conn: drops.listing(conn, limit=1000)), key=lambda drop: drop.seq)
         for drop in found:
-            if drop.file_name in ended.results:
+            if drop.verdict in {DropVerdict.DUPLICATE, DropVerdict.CANCELLED}:
                 assert tries[drop.file_name] > 1
-                assert drop.verdict is DropVerdict.DUPLICATE
                 continue
+            assert drop.file_name not in ended.results
             kinds = _artefacts(daemon, store, drop)
             ended.results[drop.file_name] = {kind: _plain(kind, data) for kind, data in sorted(kinds.items())}
             owed = store.read_now(lambda conn, drop=drop: tally(conn, drop.id))
