@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 from pydantic.alias_generators import to_camel
 
 from flatfile_sync.config.descriptor import DataModelFile, FeedFile, FieldFile, ProjectFile
-from flatfile_sync.config.problems import did_you_mean
 from flatfile_sync.domain.columns import Role, column
 from flatfile_sync.domain.project import PassType
+from flatfile_sync.domain.spelling import did_you_mean
 
 BOUNDS: Final = ("minimum", "maximum", "exclusive_minimum", "exclusive_maximum")
 _INSTRUCTIONS: Final = ("status", "expires_at", "op", "notification.*", "consent.*")

@@ -1,6 +1,5 @@
 """What is wrong with a file of configuration, as sentences: file, key path, value found, values allowed."""
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from flatfile_sync.domain.failures import ConfigurationError
+from flatfile_sync.domain.spelling import did_you_mean, near_miss
 
 _MEMBER: Final = re.compile(r"(constrained-)?(int|float|str|bool)|.*\[.*")
 _WORD: Final = re.compile(r"'([^']*)'")
@@ -29,17 +29,6 @@ def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
         location = tuple(part for part in entry["loc"] if not (isinstance(part, str) and _MEMBER.fullmatch(part)))
         places.setdefault(location, []).append(entry)
     return [_sentence(location, entries, model) for location, entries in places.items()]
-
-
-def near_miss(word: str, known: Sequence[str]) -> str:
-    """Return ` Did you mean ...?` for the likely one, or nothing."""
-    near = difflib.get_close_matches(word, known, 1, 0.6)
-    return f" Did you mean `{near[0]}`?" if near else ""
-
-
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Return ` Did you mean ...?` for the likely one, else the list of known ones."""
-    return near_miss(word, known) or f" Known are {', '.join(f'`{name}`' for name in known)}."
 
 
 def _sentence(location: Sequence[Any], entries: Sequence[Any], model: type[BaseModel]) -> str:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from flatfile_sync.config.consistency import BOUNDS, model_problems, project_problems
 from flatfile_sync.config.descriptor import DataModelFile, FeedFile, FieldFile, GuardsFile, ProjectFile
-from flatfile_sync.config.problems import did_you_mean, raise_problems, sentences
+from flatfile_sync.config.problems import raise_problems, sentences
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.domain.project import (
     Cardinality,
@@ -30,6 +30,7 @@ from flatfile_sync.domain.project import (
     Project,
     Retention,
 )
+from flatfile_sync.domain.spelling import did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
 

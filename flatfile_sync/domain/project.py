@@ -95,14 +95,37 @@ class DataModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassType:
-    """A template. `shown` are the document keys that each platform displays; a change in none owes nothing there.
+    """A template.
 
-    `files` maps a path below the pass type's folder to the sha256 of its bytes.
+    `style` is the key of Apple's style ("" = no Apple pass), `google_type` the type of Google's class and object ("" =
+    neither). `apple`, `google_class` and `google_object` are canonical JSON text, Liquid in its strings ("" = none).
+    `strings` are the texts of each `<language>.lproj/pass.strings`; `files` the images, each with the sha256 of its
+    bytes: `icon@2x.png` of the folder `images`, `fr.lproj/logo.png` of a language; `images` the images of an Apple
+    pass (`strip`) that Liquid chooses among them. `shown` are the document keys (and `status`, `expires_at`,
+    `id.<kind>`, "*" for every change) that each platform displays, a change in none of which owes nothing there; a
+    platform that it does not name shows every key. `carrier` is the key of the one Apple field that carries messages
+    ("" = none); `purposes` says why each other field may notify, and Google's `notifyPreference`. `url_hosts` are the
+    hosts that its URLs may lead to.
     """
 
     name: str
+    style: str = ""
+    google_type: str = ""
     platforms: tuple[str, ...] = ("apple", "google")
+    apple: str = ""
+    google_class: str = ""
+    google_object: str = ""
+    strings: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
     files: tuple[tuple[str, str], ...] = ()
+    images: tuple[tuple[str, str], ...] = ()
+    shown: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    carrier: str = ""
+    purposes: tuple[tuple[str, Purpose], ...] = ()
+    required_identifiers: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    fallback_language: str = "en"
+    timezone: str = "UTC"
+    url_hosts: tuple[str, ...] = ()
 
 
 class GuardAction(StrEnum):
@@ -178,7 +201,10 @@ class Retention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """Everything that decides what a row means; `version` names exactly this content."""
+    """Everything that decides what a row means; `version` names exactly this content.
+
+    `url_hosts` are the hosts that URLs in templates may lead to.
+    """
 
     name: str
     title: str
@@ -187,6 +213,7 @@ class Project:
     pass_types: tuple[PassType, ...]
     feeds: tuple[Feed, ...]
     retention: Retention = field(default_factory=Retention)
+    url_hosts: tuple[str, ...] = ()
     version: str = ""
 
     def feed(self, name: str) -> Feed | None:

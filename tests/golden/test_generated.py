@@ -15,14 +15,16 @@ from flatfile_sync.pipeline.progress import Progress
 from flatfile_sync.store import artefacts
 from tests.builders import drop as make_drop
 from tests.builders import kit as make_kit
-from tests.generate import readme, samples, schemas
+from tests.generate import google_keys, readme, samples, schemas
 from tests.golden.cases import find
 from tests.golden.cases import names as cases
 
 _DOCUMENTS = ("ack", "summary", "delivery")
 
 
-@pytest.mark.parametrize("part", [samples, schemas, readme], ids=["samples", "schemas", "README.md"])
+@pytest.mark.parametrize(
+    "part", [google_keys, samples, schemas, readme], ids=["Google's keys", "samples", "schemas", "README.md"]
+)
 def test_generated_files_are_current(part):
     stale = [path.name for path, data in part.files().items() if not path.is_file() or path.read_bytes() != data]
     assert not stale, "`make generate` makes them anew"
