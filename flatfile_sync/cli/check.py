@@ -44,10 +44,10 @@ def command(
     every value counts as a change, and no record is rejected because its pass is not found.
     """
     from flatfile_sync.cli.rehearsal import rehearse
-    from flatfile_sync.config.projects import load_project
+    from flatfile_sync.daemon.projects import read_project
 
     folder = project.resolve()
-    definition = load_project(folder)
+    definition = read_project(folder)
     chosen = _feed(definition, feed, file)
     with tempfile.TemporaryDirectory(prefix="flatfile-sync-") as work, _busy(f"checking {file.name}"):
         found = asyncio.run(rehearse(file, definition, chosen, folder=folder, passes=passes, work=Path(work)))

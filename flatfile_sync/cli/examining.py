@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from flatfile_sync.config.projects import ProjectFolder
 from flatfile_sync.config.settings import Settings
 from flatfile_sync.daemon.lock import holder
+from flatfile_sync.daemon.projects import open_projects
 from flatfile_sync.domain.clock import Clock
 from flatfile_sync.domain.failures import ConfigurationError, TemporaryFailure
 from flatfile_sync.pipeline.retention import ORPHAN_AGE
@@ -150,7 +150,7 @@ def _clocks(clock: Clock) -> Iterator[Finding]:
 
 
 def _projects(root: Path) -> Iterator[Finding]:
-    folder = ProjectFolder(root)
+    folder = open_projects(root)
     names = folder.names()
     if not names:
         yield Finding("projects", "warn", f"{root} has none", "Run `flatfile-sync init`, or put a folder there.")
@@ -197,7 +197,7 @@ def _drops(found: Vitals) -> Iterator[Finding]:
 
 
 def _accounts(found: Vitals, root: Path) -> Iterator[Finding]:
-    names = ProjectFolder(root).names()
+    names = open_projects(root).names()
     lost = sorted(account for account, project in found.account_projects.items() if project not in names)
     if lost:
         remedy = f"Put the project back into {root}, or `accounts disable NAME`."

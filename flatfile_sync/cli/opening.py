@@ -35,9 +35,9 @@ class Place:
 
     def project(self, name: str | None) -> "Project":
         """Return a project by its name, or the only one there is; `Refused` if none or several are there."""
-        from flatfile_sync.config.projects import ProjectFolder
+        from flatfile_sync.daemon.projects import open_projects
 
-        folder = ProjectFolder(self.settings.projects_folder)
+        folder = open_projects(self.settings.projects_folder)
         if name is not None:
             return folder.current(name)
         names = folder.names()

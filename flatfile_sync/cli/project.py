@@ -32,35 +32,41 @@ def check(
     """Say everything that is wrong with a project's files; with --against, what would break for its partners."""
     from flatfile_sync.config.changes import incompatible_changes
 
-    project, problems = _load(folder)
+    warnings: list[str] = []
+    project, problems = _load(folder, warnings)
     changes: list[str] = []
     if against is not None:
-        old, old_problems = _load(against)
+        old, old_problems = _load(against, [])
         problems += old_problems
         if old is not None and project is not None:
             changes = incompatible_changes(old, project)
     if as_json:
         version = project.version if project else None
-        print_json({"folder": str(folder), "version": version, "problems": problems, "incompatible_changes": changes})
+        told = {"problems": problems, "warnings": warnings, "incompatible_changes": changes}
+        print_json({"folder": str(folder), "version": version} | told)
     else:
-        _tell(folder, project, problems, changes)
+        _tell(folder, project, problems, changes, warnings)
     if problems or changes:
         raise typer.Exit(ExitCode.BAD)
 
 
-def _load(folder: Path) -> "tuple[Project | None, list[str]]":
-    """Return a project or its problems. The folder's own name counts, also where it is given as `.`."""
-    from flatfile_sync.config.projects import load_project
+def _load(folder: Path, warnings: list[str]) -> "tuple[Project | None, list[str]]":
+    """Return a project or its problems; add what is doubtful. The folder's own name counts, also given as `.`."""
+    from flatfile_sync.daemon.projects import read_project
 
     try:
-        return load_project(folder.resolve()), []
+        return read_project(folder.resolve(), say=warnings.append), []
     except ConfigurationError as error:
         return None, str(error).splitlines()
 
 
-def _tell(folder: Path, project: "Project | None", problems: list[str], changes: list[str]) -> None:
+def _tell(
+    folder: Path, project: "Project | None", problems: list[str], changes: list[str], warnings: list[str]
+) -> None:
     for line in problems:
         print(line)
+    for line in warnings:
+        print(f"Warning: {line}")
     for line in changes:
         print(f"Incompatible: {line}")
     if project is not None and not problems:

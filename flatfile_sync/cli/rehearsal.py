@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 from uuid import uuid4
 
-from flatfile_sync.config.projects import ProjectFolder
+from flatfile_sync.daemon.projects import open_projects
 from flatfile_sync.domain.drop import Drop, Upload
 from flatfile_sync.domain.engine import TaskKind
 from flatfile_sync.domain.naming import result_name
@@ -70,7 +70,7 @@ async def rehearse(
             store=store,
             spool=Spool(work / "spool"),
             compute=processes or _Here(),
-            projects=ProjectFolder(folder.parent),
+            projects=open_projects(folder.parent),
             platforms={},
             engine=_Nothing(),
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from flatfile_sync.domain.project import Cardinality, Feed, Field, Project
+from flatfile_sync.domain.project import Cardinality, Feed, Field, PassType, Project
 
 _UPPER: Final = ("maximum", "exclusive_maximum", "max_length")
 _LIMITS: Final = (*_UPPER, "minimum", "exclusive_minimum", "min_length")
@@ -30,8 +30,21 @@ def _model_changes(old: Project, new: Project) -> Iterator[str]:
         elif found.pattern != kind.pattern and found.pattern is not None:
             yield f"Identifier {kind.name!r} has another pattern: {found.pattern}."
     for pass_type in old.pass_types:
-        if new.pass_type(pass_type.name) is None:
+        successor = new.pass_type(pass_type.name)
+        if successor is None:
             yield f"Pass type {pass_type.name!r} was removed."
+        else:
+            yield from _pass_type_changes(pass_type, successor)
+
+
+def _pass_type_changes(old: PassType, new: PassType) -> Iterator[str]:
+    for platform in old.platforms:
+        if platform not in new.platforms:
+            yield f"Pass type {old.name!r} is no longer there for {platform}: passes that are out get no updates."
+    # Google has no way to delete or convert an object; Apple's pass may change its style, but not on every device.
+    for about, before, after in (("style", old.style, new.style), ("Google type", old.google_type, new.google_type)):
+        if before and after and before != after:
+            yield f"Pass type {old.name!r} changed its {about} from {before} to {after}; make another pass type of it."
 
 
 def _field_changes(old: Field, new: Field) -> Iterator[str]:

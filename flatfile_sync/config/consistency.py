@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -14,7 +14,6 @@ from pydantic.alias_generators import to_camel
 
 from flatfile_sync.config.descriptor import DataModelFile, FeedFile, FieldFile, ProjectFile
 from flatfile_sync.domain.columns import Role, column
-from flatfile_sync.domain.project import PassType
 from flatfile_sync.domain.spelling import did_you_mean
 
 BOUNDS: Final = ("minimum", "maximum", "exclusive_minimum", "exclusive_maximum")
@@ -116,7 +115,7 @@ def _parses(pattern: str) -> bool:
 
 
 def project_problems(
-    settings: ProjectFile, model: DataModelFile, pass_types: tuple[PassType, ...], folder: Path
+    settings: ProjectFile, model: DataModelFile, pass_types: Sequence[str], folder: Path
 ) -> Iterator[str]:
     """Yield a sentence for each place where `project.toml` does not fit the rest of its folder."""
     if settings.name != folder.name:
@@ -131,10 +130,10 @@ def project_problems(
         if count > 1:
             yield f"feeds: {name!r} stands {count} times; each may stand once."
     for place, feed in enumerate(settings.feeds):
-        yield from _feed_problems(f"feeds[{place}]", feed, model, [kind.name for kind in pass_types])
+        yield from _feed_problems(f"feeds[{place}]", feed, model, pass_types)
 
 
-def _feed_problems(path: str, feed: FeedFile, model: DataModelFile, pass_types: list[str]) -> Iterator[str]:
+def _feed_problems(path: str, feed: FeedFile, model: DataModelFile, pass_types: Sequence[str]) -> Iterator[str]:
     names = [field.name for field in model.fields]
     columns = ["id", "passType", *(f"id.{kind.name}" for kind in model.identifiers), *names]
     writable = [*names, *(f"set.id.{kind.name}" for kind in model.identifiers), *_INSTRUCTIONS]

@@ -1,4 +1,4 @@
-"""The files of a project as closed models: `project.toml` and `data_model.json`.
+"""The files of a project as closed models: `project.toml`, `data_model.json` and `pass_type.toml`.
 
 `data_model.json` is a Frictionless Table Schema (https://specs.frictionlessdata.io/table-schema/) with our additions
 `target`, `pii`, `onError` and `identifiers`. Unknown keys are errors: a typing error must not pass for a default.
@@ -138,11 +138,32 @@ class RetentionFile(_Closed):
     abandoned: Duration = timedelta(days=7)
 
 
+class PassTypeFile(_Closed):
+    """`pass_type.toml`, beside the templates of a pass type."""
+
+    google_type: str = Field(default="", description="loyalty, giftCard, eventTicket, offer or generic; if on Google.")
+    carrier: str = Field(default="", description="The key of the field of apple.json that carries messages.")
+    purposes: dict[str, Purpose] = Field(
+        default={}, description="Why each field with a changeMessage, or Google's notifyPreference, may notify."
+    )
+    required_identifiers: list[str] = Field(default=[], description="Identifiers without which the pass is no use.")
+    languages: list[Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]+)*$")]] = Field(
+        default=[], description="The languages of the pass, each with its `<language>.lproj`."
+    )
+    fallback_language: str = Field(default="en", description="The language of the templates themselves.")
+    images: dict[str, str] = Field(
+        default={}, description="Images of the Apple pass that Liquid chooses: a name in `images`, or a sha256."
+    )
+
+
 class ProjectFile(_Closed):
     """`project.toml`."""
 
     name: Name
     title: str
     timezone: str = "UTC"
+    url_hosts: list[Annotated[str, Field(pattern=r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$")]] = Field(
+        default=[], description="Hosts that URLs in a pass may lead to; *.example.com allows every host below it."
+    )
     retention: RetentionFile = RetentionFile()
     feeds: list[FeedFile] = Field(min_length=1)

@@ -1,19 +1,19 @@
 """Project folders to frozen projects: loaded, cross-checked, content-addressed."""
 
 import hashlib
-import tomllib
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import orjson
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from flatfile_sync.config.consistency import BOUNDS, model_problems, project_problems
 from flatfile_sync.config.descriptor import DataModelFile, FeedFile, FieldFile, GuardsFile, ProjectFile
-from flatfile_sync.config.problems import raise_problems, sentences
+from flatfile_sync.config.pass_types import PassTypeReader
+from flatfile_sync.config.problems import raise_problems
+from flatfile_sync.config.reading import read
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.domain.project import (
     Cardinality,
@@ -26,23 +26,19 @@ from flatfile_sync.domain.project import (
     Guards,
     IdentifierKind,
     OnError,
-    PassType,
     Project,
     Retention,
 )
 from flatfile_sync.domain.spelling import did_you_mean
 
-M = TypeVar("M", bound=BaseModel)
-
 _PROJECT: Final = TypeAdapter(Project)
-_FILES: Final = {"apple": "apple.json", "google": "google_class.json"}
 
 
 class ProjectFolder:
     """The projects below one folder; `current` reads the files again each time their bytes changed."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, reader: PassTypeReader) -> None:
+        self._root, self._reader = root, reader
         self._good: dict[str, Project] = {}
         self._stamps: dict[str, str] = {}
         self._broken: dict[str, str] = {}
@@ -63,7 +59,7 @@ class ProjectFolder:
         if self._stamps.get(name) != stamp:
             self._stamps[name] = stamp
             try:
-                self._good[name] = load_project(folder)
+                self._good[name] = load_project(folder, self._reader)
                 self._broken.pop(name, None)
             except ConfigurationError as error:
                 self._broken[name] = str(error)
@@ -89,70 +85,45 @@ def dump(project: Project) -> bytes:
     return orjson.dumps(orjson.loads(_PROJECT.dump_json(project)), option=orjson.OPT_SORT_KEYS)
 
 
-def load_project(folder: Path) -> Project:
-    """Return the project of a folder. Raises `ConfigurationError` that lists all problems of the first bad file."""
-    settings = _read(folder / "project.toml", ProjectFile)
-    model = _read(folder / "data_model.json", DataModelFile)
+def load_project(folder: Path, reader: PassTypeReader) -> Project:
+    """Return the project of a folder.
+
+    Raises `ConfigurationError` that lists all problems of the first bad file; the pass types count as one.
+    """
+    settings = read(folder / "project.toml", ProjectFile)
+    model = read(folder / "data_model.json", DataModelFile)
     raise_problems(folder / "data_model.json", model_problems(model))
-    pass_types = tuple(_pass_types(folder))
-    raise_problems(folder / "project.toml", project_problems(settings, model, pass_types, folder))
+    names = [path.name for path in sorted((folder / "pass_types").glob("*/"))]
+    raise_problems(folder / "project.toml", project_problems(settings, model, names, folder))
+    understood, hosts = _model(model), tuple(settings.url_hosts)
     project = Project(
         name=settings.name,
         title=settings.title,
         timezone=settings.timezone,
-        model=DataModel(
-            fields=tuple(_field(field) for field in model.fields),
-            identifiers=tuple(
-                IdentifierKind(
-                    name=kind.name,
-                    cardinality=Cardinality(kind.cardinality),
-                    person=kind.person,
-                    pii=kind.pii or kind.person,
-                    pattern=kind.pattern,
-                )
-                for kind in model.identifiers
-            ),
-            missing_values=tuple(model.missing_values),
-        ),
-        pass_types=pass_types,
+        model=understood,
+        pass_types=reader.read_all(folder, model=understood, url_hosts=hosts, timezone=settings.timezone),
         feeds=tuple(_feed(feed) for feed in settings.feeds),
         retention=Retention(**dict(settings.retention)),
+        url_hosts=hosts,
     )
     return replace(project, version=hashlib.sha256(dump(project)).hexdigest())
 
 
-def _read(file: Path, model: type[M]) -> M:
-    try:
-        text = file.read_bytes()
-    except FileNotFoundError:
-        raise ConfigurationError(f"{file}: is missing.") from None
-    try:
-        data: Any = tomllib.loads(text.decode()) if file.suffix == ".toml" else orjson.loads(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{file}: cannot be read: {error}") from None
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise ConfigurationError("\n".join(f"{file}: {line}" for line in sentences(error, model))) from None
-
-
-def _pass_types(folder: Path) -> Iterator[PassType]:
-    for path in sorted((folder / "pass_types").glob("*/")):
-        files = []
-        for file in sorted(path.rglob("*")):
-            if not file.is_file():
-                continue
-            data = file.read_bytes()
-            if file.suffix == ".json":
-                try:
-                    orjson.loads(data)
-                except ValueError as error:
-                    raise ConfigurationError(f"{file}: cannot be read: {error}") from None
-            files.append((file.relative_to(path).as_posix(), hashlib.sha256(data).hexdigest()))
-        platforms = tuple(name for name, needed in _FILES.items() if needed in dict(files))
-        if not platforms:
-            raise ConfigurationError(f"{path}: has neither {' nor '.join(_FILES.values())}.")
-        yield PassType(name=path.name, platforms=platforms, files=tuple(files))
+def _model(model: DataModelFile) -> DataModel:
+    return DataModel(
+        fields=tuple(_field(field) for field in model.fields),
+        identifiers=tuple(
+            IdentifierKind(
+                name=kind.name,
+                cardinality=Cardinality(kind.cardinality),
+                person=kind.person,
+                pii=kind.pii or kind.person,
+                pattern=kind.pattern,
+            )
+            for kind in model.identifiers
+        ),
+        missing_values=tuple(model.missing_values),
+    )
 
 
 def _field(field: FieldFile) -> Field:

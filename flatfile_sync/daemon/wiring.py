@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from flatfile_sync.config.projects import ProjectFolder
 from flatfile_sync.config.settings import Settings
+from flatfile_sync.daemon.projects import open_projects
 from flatfile_sync.domain.clock import Clock, utc_now
 from flatfile_sync.domain.engine import TaskKind
 from flatfile_sync.domain.states import Platform
@@ -14,6 +14,7 @@ from flatfile_sync.pipeline.deliver import confirm, deliver
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.sftp import host_keys
 from flatfile_sync.sftp.door import Door
+from flatfile_sync.spool.images import Images
 from flatfile_sync.spool.local import Spool
 from flatfile_sync.store.database import Store
 from flatfile_sync.wallets.sandbox.platform import Sandbox
@@ -23,6 +24,7 @@ from flatfile_sync.work.handling import Handlers
 from flatfile_sync.work.inprocess import InProcess
 
 HOST_KEYS: Final = "host_keys"
+IMAGES: Final = "images"
 # Two platforms and their confirmations go on beside the drops.
 _BESIDE_DROPS: Final = 3
 # The command line changes drops beside the daemon, which finds them when it sweeps.
@@ -57,12 +59,13 @@ def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
         clock=clock,
     )
     processes = Processes(settings.work.processes)
+    images = Images(settings.data_folder / IMAGES)
     sandbox = settings.sandbox
     kit = Kit(
         store=store,
         spool=Spool(settings.data_folder / "spool"),
         compute=processes,
-        projects=ProjectFolder(settings.projects_folder),
+        projects=open_projects(settings.projects_folder, keep_image=images.put),
         platforms={name: Sandbox(name, rate=sandbox.rate, latency=sandbox.latency) for name in Platform},
         engine=engine,
         clock=clock,

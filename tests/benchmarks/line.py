@@ -14,7 +14,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flatfile_sync.config.projects import ProjectFolder
+from flatfile_sync.daemon.projects import open_projects
 from flatfile_sync.domain.drop import Drop
 from flatfile_sync.domain.states import DropState, DropVerdict
 from flatfile_sync.pipeline.apply import apply
@@ -65,7 +65,7 @@ async def open_kit(folder: Path) -> Kit:
         store=store,
         spool=Spool(folder / "spool"),
         compute=compute,
-        projects=ProjectFolder(PROJECTS),
+        projects=open_projects(PROJECTS),
         platforms=sandboxes(),
         engine=RecordingEngine(),
     )

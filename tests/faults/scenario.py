@@ -11,7 +11,7 @@ import orjson
 import paramiko
 
 from flatfile_sync.cli.partner import Partner
-from flatfile_sync.config.projects import load_project
+from flatfile_sync.daemon.projects import read_project
 from flatfile_sync.domain.clock import utc_now
 from flatfile_sync.domain.failures import FlatfileSyncError
 from flatfile_sync.domain.states import DropState, DropVerdict
@@ -56,7 +56,7 @@ def seed(daemon, folder):
     lines += [f"{n:032x},loyalty_card,{member(n)},{n},Gold,1,1\n" for n in range(ADDRESSED.stop)]
     file = folder / "passes.csv"
     file.write_text("".join(lines))
-    project = load_project(daemon.settings.projects_folder / "loyalty")
+    project = read_project(daemon.settings.projects_folder / "loyalty")
     work = folder / "import"
     work.mkdir()
     store = daemon.store()

@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 from pydantic import BaseModel, TypeAdapter
 
-from flatfile_sync.config.descriptor import DataModelFile, ProjectFile
+from flatfile_sync.config.descriptor import DataModelFile, PassTypeFile, ProjectFile
 from flatfile_sync.config.settings import Settings
 from flatfile_sync.domain.catalogue import CATALOGUE
 from flatfile_sync.files import report_columns
@@ -18,6 +18,7 @@ SCHEMAS: Final = Path(__file__).parents[2] / "schemas"
 _READ: Final[dict[str, type[BaseModel]]] = {
     "project": ProjectFile,
     "data_model": DataModelFile,
+    "pass_type": PassTypeFile,
     "settings": Settings,
 }
 _WRITTEN: Final = {

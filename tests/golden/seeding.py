@@ -5,7 +5,7 @@ from pathlib import Path
 
 import orjson
 
-from flatfile_sync.config.projects import load_project
+from flatfile_sync.daemon.projects import read_project
 from flatfile_sync.domain.project import Cardinality, Project
 from flatfile_sync.pipeline.values import check_column
 from flatfile_sync.store import identifiers, passes
@@ -19,7 +19,7 @@ SCHEMAS = ROOT / "schemas"
 
 def seed(store: Store, name: str) -> None:
     """Store the passes of an example project."""
-    project = load_project(SCHEMAS / name)
+    project = read_project(SCHEMAS / name)
     with (SAMPLES / name / "passes.csv").open(encoding="utf-8", newline="") as handle:
         lines = list(csv.DictReader(handle))
     documents = _documents(lines, project)

@@ -14,6 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from flatfile_sync.config.projects import ProjectFolder
+from flatfile_sync.daemon.projects import READER
 from flatfile_sync.domain.drop import Drop, Upload
 from flatfile_sync.domain.naming import result_name
 from flatfile_sync.domain.project import GuardAction, Project
@@ -39,7 +40,7 @@ class SampleProjects(ProjectFolder):
     """The example projects under a version that only their name decides, so that no sample changes with a comment."""
 
     def __init__(self, case: Case) -> None:
-        super().__init__(SCHEMAS)
+        super().__init__(SCHEMAS, READER)
         self._case = case
 
     def current(self, name: str) -> Project:

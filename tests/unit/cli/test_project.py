@@ -28,6 +28,7 @@ def test_what_a_change_would_break_is_listed_against_the_old_state(run, loyalty_
     shown = run("project", "check", loyalty_folder, "--against", old, "--json")
     found = json.loads(shown.stdout)
     assert found["problems"] == []
+    assert found["warnings"] == []
     assert len(found["incompatible_changes"]) == 1
 
 

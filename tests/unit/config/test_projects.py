@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from flatfile_sync.config.changes import incompatible_changes
-from flatfile_sync.config.projects import ProjectFolder, dump, load_project
+from flatfile_sync.config.projects import dump
+from flatfile_sync.daemon.projects import open_projects, read_project
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.domain.project import Constraints
+from flatfile_sync.spool.images import Images
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
 
@@ -28,17 +30,17 @@ def project(tmp_path):
 
 @pytest.mark.parametrize("name", ["loyalty", "events"])
 def test_the_examples_load_and_survive_a_round_trip(name):
-    loaded = load_project(SCHEMAS / name)
-    again = ProjectFolder(SCHEMAS).load(dump(loaded))
+    loaded = read_project(SCHEMAS / name)
+    again = open_projects(SCHEMAS).load(dump(loaded))
     assert again == loaded
     assert dump(again) == dump(loaded)
 
 
 def test_a_version_names_the_content(project):
-    before = load_project(SCHEMAS / "loyalty").version
-    assert load_project(project("project.toml", '"30d"', '"30d"')).version == before
+    before = read_project(SCHEMAS / "loyalty").version
+    assert read_project(project("project.toml", '"30d"', '"30d"')).version == before
     folder = project("pass_types/gift_card/apple.json", "Balance", "Value")
-    assert load_project(folder).version != before
+    assert read_project(folder).version != before
 
 
 @pytest.mark.parametrize(
@@ -103,26 +105,123 @@ def test_a_version_names_the_content(project):
             "constraints.enum[1]: found 'a', expected a",
         ),
         ("pass_types/gift_card/apple.json", "{", "", "gift_card/apple.json: cannot be read"),
+        (
+            "pass_types/gift_card/apple.json",
+            '"label": "Balance"',
+            '"labl": "Balance"',
+            "gift_card/apple.json: storeCard.primaryFields[0].labl: unknown key. Did you mean `label`?",
+        ),
+        (
+            "pass_types/gift_card/pass_type.toml",
+            "carrier",
+            "carier",
+            "gift_card/pass_type.toml: carier: unknown key. Did you mean `carrier`?",
+        ),
+        (
+            "pass_types/gift_card/pass_type.toml",
+            '"transactional"',
+            '"transactionel"',
+            "purposes.balance: found 'transactionel', expected 'transactional' or 'marketing'. Did you mean",
+        ),
+        (
+            "pass_types/gift_card/google_class.json",
+            "https://www.example.com/",
+            "https://www.example.net/",
+            "homepageUri.uri: found 'https://www.example.net/': the host 'www.example.net' is not among `url_hosts`",
+        ),
+        ("project.toml", '["www.example.com"]', '["https://www.example.com"]', "url_hosts[0]: found 'https://www"),
     ],
 )
 def test_a_broken_definition_names_file_key_and_remedy(project, file, old, new, expected):
     folder = project(file, old, new)
     with pytest.raises(ConfigurationError) as found:
-        load_project(folder)
+        read_project(folder)
     assert expected in str(found.value)
     assert str(folder / Path(file).name) in str(found.value) or "pass_types" in file
+
+
+def test_problems_of_all_pass_types_are_listed_at_once(project):
+    """Whoever mends one template sees what is wrong with the others."""
+    project("pass_types/gift_card/apple.json", '"label": "Balance"', '"labl": "Balance"')
+    project("pass_types/gift_card/pass_type.toml", "carrier", "carier")
+    folder = project("pass_types/loyalty_card/google_object.json", '"accountId"', '"acountId"')
+    with pytest.raises(ConfigurationError) as found:
+        read_project(folder)
+    assert [line.split(": ")[1] for line in str(found.value).splitlines()] == ["carier", "acountId"]
+    project("pass_types/gift_card/pass_type.toml", "carier", "carrier")
+    with pytest.raises(ConfigurationError) as found:
+        read_project(folder)
+    paths = ["storeCard.primaryFields[0].labl", "acountId"]
+    assert [line.split(": ")[1] for line in str(found.value).splitlines()] == paths
+
+
+def test_what_is_doubtful_is_said_and_the_project_is_used(project):
+    """A warning is no problem."""
+    folder = project(
+        "pass_types/gift_card/apple.json", '"key": "until",', '"key": "until", "changeMessage": "Until %@",'
+    )
+    project("pass_types/gift_card/pass_type.toml", "[purposes]", '[purposes]\nuntil = "transactional"')
+    said = []
+    assert read_project(folder, say=said.append).pass_type("gift_card").style == "storeCard"
+    assert [line.rpartition("/")[2] for line in said] == [
+        "apple.json: 2 fields can notify (balance, until); of several that change at once Wallet tells none."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("images/strip@2x.png", lambda data: data + b"\0"),
+        ("images/new.png", lambda data: data),
+        ("fr.lproj/pass.strings", lambda data: data.replace(b"Solde", b"Reste")),
+        ("pass_type.toml", lambda data: data.replace(b"transactional", b"marketing")),
+        ("google_class.json", lambda data: data.replace(b"FR", b"BE")),
+        ("google_object.json", lambda data: data.replace(b"CODE_128", b"QR_CODE")),
+    ],
+    ids=lambda part: part if isinstance(part, str) else "",
+)
+def test_a_version_covers_every_file_of_a_pass_type(project, file, change):
+    """An image that changes is another pass."""
+    folder = project("project.toml", '"30d"', '"30d"')
+    before = read_project(folder).version
+    path = folder / "pass_types" / "gift_card" / file
+    path.write_bytes(change(path.read_bytes() if path.exists() else (path.parent / "strip@2x.png").read_bytes()))
+    assert read_project(folder).version != before
+
+
+def test_files_that_a_file_manager_leaves_behind_are_passed_over(project):
+    """A hidden file is none of ours."""
+    folder = project("project.toml", '"30d"', '"30d"')
+    before = read_project(folder).version
+    (folder / "pass_types" / "gift_card" / "images" / ".DS_Store").write_bytes(b"x")
+    assert read_project(folder).version == before
+
+
+def test_images_are_handed_over_as_soon_as_a_project_is_sound(project, tmp_path):
+    """A pass of an older version still finds its image."""
+    folder = project("pass_types/gift_card/google_class.json", "https://www.example.com/", "https://www.example.net/")
+    images = Images(tmp_path / "images")
+    projects = open_projects(tmp_path, keep_image=images.put)
+    with pytest.raises(ConfigurationError):
+        projects.current("loyalty")
+    assert not images.root.exists()
+    project("pass_types/gift_card/google_class.json", "https://www.example.net/", "https://www.example.com/")
+    wanted = dict(projects.current("loyalty").pass_type("gift_card").files)
+    assert {name: images.get(sha256) for name, sha256 in wanted.items()} == {
+        name: (folder / "pass_types" / "gift_card" / "images" / name).read_bytes() for name in wanted
+    }
 
 
 def test_all_problems_of_a_file_are_listed(project):
     project("project.toml", "operation = ", "operatoin = ")
     folder = project("project.toml", '"2s"', '"never"')
     with pytest.raises(ConfigurationError) as found:
-        load_project(folder)
+        read_project(folder)
     assert len(str(found.value).splitlines()) == 2
 
 
 def test_a_file_that_breaks_later_keeps_the_project_as_it_was(project, tmp_path):
-    folder = ProjectFolder(tmp_path)
+    folder = open_projects(tmp_path)
     good = folder.current("loyalty")
     project("project.toml", "operation = ", "operatoin = ")
     assert folder.current("loyalty") == good
@@ -133,14 +232,19 @@ def test_a_file_that_breaks_later_keeps_the_project_as_it_was(project, tmp_path)
 
 
 def test_changes_that_break_partners_are_listed():
-    old = load_project(SCHEMAS / "loyalty")
+    old = read_project(SCHEMAS / "loyalty")
     first, *rest = old.model.fields
     narrower = replace(first, constraints=Constraints(minimum=5))
     feeds = tuple(replace(feed, writable=("additionalData.*",)) for feed in old.feeds)
-    new = replace(old, model=replace(old.model, fields=(narrower, *rest[1:])), feeds=feeds[1:])
+    gift, card = old.pass_types
+    types = (replace(gift, google_type="offer"), replace(card, platforms=("google",)))
+    new = replace(old, model=replace(old.model, fields=(narrower, *rest[1:])), feeds=feeds[1:], pass_types=types)
     found = incompatible_changes(old, new)
     assert "Field 'additionalData.points' is limited more: minimum 5." in found
     assert "Field 'additionalData.tier' was removed." in found
     assert "Feed 'members' was removed." in found
     assert "Feed 'enrolments' may no longer write 'metadata.source'." in found
+    gone = "Pass type 'gift_card' changed its Google type from giftCard to offer; make another pass type of it."
+    assert gone in found
+    assert "Pass type 'loyalty_card' is no longer there for apple: passes that are out get no updates." in found
     assert incompatible_changes(old, old) == []
