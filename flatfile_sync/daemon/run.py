@@ -16,6 +16,7 @@ from flatfile_sync.config.settings import Settings
 from flatfile_sync.daemon.lock import held
 from flatfile_sync.daemon.wiring import Parts, wire
 from flatfile_sync.pipeline import receive
+from flatfile_sync.pipeline.pausing import collect_seldom
 from flatfile_sync.store import deliveries
 from flatfile_sync.store.database import Store
 from flatfile_sync.store.migrate import prepare
@@ -37,6 +38,7 @@ async def run(settings: Settings, *, stop: asyncio.Event, opened: Callable[[Part
             prepare(store)
             epoch = store.begin_epoch()
             parts = wire(settings, store)
+            collect_seldom()
             _log.info("daemon_started", epoch=epoch)
             await _run(parts, stop, opened)
         finally:

@@ -95,11 +95,9 @@ def _finish(conn: Connection, drop: Drop, kit: Kit, *, owes: bool) -> Drop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ahead:
-    """A draft, and the passes it was made on: they are `seen` again in the transaction, or it does not hold."""
+    """A draft and the moment it was made at."""
 
     draft: Draft
-    numbers: list[int]
-    seen: list[passes.Stamp]
     now: datetime
 
 
@@ -113,7 +111,7 @@ async def _ahead(job: "_Job") -> tuple["_Job", _Ahead | None]:
     stored, around = await kit.store.read(partial(job.snapshot, numbers=numbers, now=now))
     name = f"verdict-{job.chunk.no:05}"
     draft = await kit.compute.run(draft_chunk, plan, name, stored, main=main, around=around)
-    return job, _Ahead(draft=draft, numbers=numbers, seen=[passes.stamp(row) for row in stored], now=now)
+    return job, _Ahead(draft=draft, now=now)
 
 
 class _Job:
@@ -124,19 +122,21 @@ class _Job:
         self.interrupted = interrupted
         self.folder = kit.spool.work(drop.id)
 
-    def snapshot(
-        self, conn: Connection, *, numbers: Sequence[int], now: datetime
-    ) -> tuple[list[tuple[Any, ...]], Circumstances]:
-        """Return what a draft is made on: passes as they are now (as bare tuples, which travel faster)."""
-        return passes.load_tuples(conn, numbers), self._around(conn, now)
+    def snapshot(self, conn: Connection, *, numbers: Sequence[int], now: datetime) -> tuple[bytes | str, Circumstances]:
+        """Return what a draft is made on: passes as they are now (as JSON, which travels unread)."""
+        return passes.load_json(conn, numbers), self._around(conn, now)
 
     def commit(self, conn: Connection, *, ahead: _Ahead | None) -> None:
         """Write the chunk's changes and its verdicts; one transaction."""
         with no_collection():
             drops.expect(conn, self.drop)
-            if ahead is not None and passes.stamps(conn, ahead.numbers, lock=True) == ahead.seen:
-                self._write_draft(conn, ahead.draft, ahead.now)
-                return
+            if ahead is not None:
+                seen, rewrites, owed = ahead.draft.unpack()
+                if passes.unmoved(conn, seen):
+                    writing.write_content(conn, rewrites, owed, drop=self.drop, feed=self.feed, now=ahead.now)
+                    faults.point("apply.inside_chunk")
+                    self._name(conn, ahead.draft.verdict_file, ahead.draft.verdict_sha256)
+                    return
             now = self.kit.clock()
             asked = self._orders()
             told = writing.consents_of(conn, asked.statements, drop=self.drop, project=self.project, now=now)
@@ -145,11 +145,6 @@ class _Job:
             writing.write_outcome(conn, outcome, drop=self.drop, feed=self.feed, project=self.project, now=now)
             faults.point("apply.inside_chunk")
             self.note(conn, verdict_columns(outcome, asked.failed, micros(now)))
-
-    def _write_draft(self, conn: Connection, draft: Draft, now: datetime) -> None:
-        writing.write_content(conn, draft.rewrites, draft.owed, drop=self.drop, feed=self.feed, now=now)
-        faults.point("apply.inside_chunk")
-        self._name(conn, draft.verdict_file, draft.verdict_sha256)
 
     def look(self, conn: Connection) -> dict[str, list[Any]]:
         """Return the verdicts the chunk would get, on one snapshot, with nothing written."""

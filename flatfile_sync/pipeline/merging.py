@@ -6,6 +6,7 @@ nothing is written here.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -14,11 +15,12 @@ from flatfile_sync.domain.catalogue import issue
 from flatfile_sync.domain.issues import Issue
 from flatfile_sync.domain.merge import Document, equal, merge
 from flatfile_sync.domain.states import Notice, Operation, Owed, PassStatus, RecordStatus
-from flatfile_sync.store.passes import PassRow
+from flatfile_sync.store.passes import PassRow, Rewrite, Stamp, rewritten, stamp
 
 _SECOND: Final = 1_000_000
 # Beyond this many different sets of fields per pass only equal sets are compared: a hostile file stays linear.
 _MOST_SETS: Final = 64
+_NOWHERE: Final[frozenset[str]] = frozenset()
 
 
 Owing = tuple[int, str, int, int]
@@ -60,7 +62,9 @@ class Outcome:
     """What a chunk changes: passes as they will be, new ones with their identifiers and records, what is owed."""
 
     verdicts: dict[int, Verdict] = field(default_factory=dict)
-    rewrites: list[PassRow] = field(default_factory=list)
+    seen: list[Stamp] = field(default_factory=list)
+    """The passes of `rewrites` as they were."""
+    rewrites: list[Rewrite] = field(default_factory=list)
     creations: list[tuple[PassRow, dict[str, str], list[int]]] = field(default_factory=list)
     content: list[tuple[int, int]] = field(default_factory=list)
     """(pass number, record that owes it) of each pass whose content changed; creations owe through `creations`."""
@@ -105,12 +109,9 @@ def merge_chunk(
 ) -> Outcome:
     """Return what a chunk changes. `refused` are records whose corrected identifier is not to be had."""
     result = Outcome()
-    groups: dict[int, list[Order]] = {}
-    for order in orders:
-        if order.record in refused:
-            result.verdicts[order.record] = Verdict(RecordStatus.REJECTED, problem=refused[order.record])
-        else:
-            groups.setdefault(order.pass_no, []).append(order)
+    groups: dict[int, Sequence[Order]] = {order.pass_no: (order,) for order in orders}
+    if refused or len(groups) < len(orders):
+        groups = _groups(orders, refused, result)
     for pass_no, group in groups.items():
         row = stored.get(pass_no)
         if row is not None and len(group) == 1 and not group[0].extra and group[0].op != Operation.VOID:
@@ -124,6 +125,17 @@ def merge_chunk(
                 problem = issue("A01", record=order.record)
                 result.verdicts[order.record] = Verdict(RecordStatus.REJECTED, problem=problem)
     return result
+
+
+def _groups(orders: Sequence[Order], refused: Mapping[int, Issue], result: Outcome) -> dict[int, Sequence[Order]]:
+    """Return pass number -> its records in order, without those that are refused."""
+    groups: dict[int, list[Order]] = {}
+    for order in orders:
+        if order.record in refused:
+            result.verdicts[order.record] = Verdict(RecordStatus.REJECTED, problem=refused[order.record])
+        else:
+            groups.setdefault(order.pass_no, []).append(order)
+    return dict(groups)
 
 
 def _merge_new(group: Sequence[Order], result: Outcome, around: Circumstances) -> None:
@@ -194,19 +206,34 @@ class _Working:
 
 def _merge_values(row: PassRow, order: Order, result: Outcome, around: Circumstances) -> None:
     """Merge the usual case without detours: the only record of a pass that exists, with nothing but values."""
-    writers: dict[str, int] = orjson.loads(row.writers)
-    if _stale(row, writers, (order,), result, around):
+    no, pass_id, _, pass_type, status, revision, text, expires_at, writers, apple, google, modified_at = row
+    if around.refuse_stale and _stale(row, orjson.loads(writers), (order,), result, around):
         return
-    document: Document = orjson.loads(row.document)
-    verdict = Verdict(RecordStatus.UNCHANGED, pass_no=row.no, pass_id=row.id, revision=row.revision)
-    result.verdicts[order.record] = verdict
-    verdict.changed = merge(document, order.patch)
-    if verdict.changed:
-        after = _after(row, document, row.status, row.expires_at, writers, around=around)
-        result.rewrites.append(after)
-        result.content.append((row.no, order.record))
-        verdict.status, verdict.revision = RecordStatus.APPLIED, after.revision
-        verdict.apple, verdict.google = _owed(row, around)
+    document: Document = orjson.loads(text)
+    merged = document | order.patch
+    if None in order.patch.values():
+        merged = {key: value for key, value in merged.items() if value is not None}
+    after = orjson.dumps(merged).decode()
+    # Most records of an export repeat what is stored; as text that is seen at once, types and all.
+    changed = merge(document, order.patch) if after != text else ()
+    if not changed:
+        result.verdicts[order.record] = Verdict(RecordStatus.UNCHANGED, (), "", no, pass_id, revision)
+        return
+    words = _words(apple, google, around.platforms.get(pass_type, _NOWHERE))
+    result.verdicts[order.record] = Verdict(RecordStatus.APPLIED, changed, "", no, pass_id, revision + 1, *words)
+    result.seen.append((no, revision, apple, google))
+    result.rewrites.append(
+        (
+            status,
+            revision + 1,
+            after,
+            expires_at,
+            _written(writers, around.feed, around.seq),
+            _modified(modified_at, around),
+            no,
+        )
+    )
+    result.content.append((no, order.record))
 
 
 def _stale(
@@ -221,32 +248,28 @@ def _stale(
     return True
 
 
-def _after(
-    row: PassRow,
-    document: Document,
-    status: str,
-    expires_at: str | None,
-    writers: dict[str, int],
-    *,
-    around: Circumstances,
-) -> PassRow:
+def _after(row: PassRow, document: Document, status: str, expires_at: str | None, around: Circumstances) -> PassRow:
     """Return a pass as it will be, one revision on."""
-    writers[around.feed] = max(around.seq, writers.get(around.feed, 0))
-    return PassRow(
-        row.no,
-        row.id,
-        row.project,
-        row.pass_type,
-        status,
-        row.revision + 1,
-        orjson.dumps(document).decode(),
-        expires_at,
-        orjson.dumps(writers).decode(),
-        row.apple,
-        row.google,
-        # Whole seconds, strictly rising: Last-Modified has no finer resolution (wallet contract, 1.4).
-        max(around.now // _SECOND * _SECOND, row.modified_at + _SECOND),
+    return row._replace(
+        status=status,
+        revision=row.revision + 1,
+        document=orjson.dumps(document).decode(),
+        expires_at=expires_at,
+        writers=_written(row.writers, around.feed, around.seq),
+        modified_at=_modified(row.modified_at, around),
     )
+
+
+@lru_cache(maxsize=1024)  # passes that the same feeds wrote have the same text
+def _written(writers: str, feed: str, seq: int) -> str:
+    known: dict[str, int] = orjson.loads(writers)
+    known[feed] = max(seq, known.get(feed, 0))
+    return orjson.dumps(known).decode()
+
+
+def _modified(before: int, around: Circumstances) -> int:
+    # Whole seconds, strictly rising: Last-Modified has no finer resolution (wallet contract, 1.4).
+    return max(around.now // _SECOND * _SECOND, before + _SECOND)
 
 
 def _merge_pass(row: PassRow, group: Sequence[Order], result: Outcome, around: Circumstances) -> None:
@@ -275,12 +298,10 @@ def _merge_pass(row: PassRow, group: Sequence[Order], result: Outcome, around: C
         # Changed and changed back: nothing to write, nothing to push.
         _call_off(group, result)
         working.last = 0
-    _owe(working, writers, group, result, around)
+    _owe(working, group, result, around)
 
 
-def _owe(
-    working: _Working, writers: dict[str, int], group: Sequence[Order], result: Outcome, around: Circumstances
-) -> None:
+def _owe(working: _Working, group: Sequence[Order], result: Outcome, around: Circumstances) -> None:
     """Note the pass as it will be, and what its records owe."""
     row = working.row
     for order in group:
@@ -288,7 +309,7 @@ def _owe(
             _owe_message(row, order, result, around)
     revision = row.revision
     if working.last:
-        after = _after(row, working.document, working.status, working.expires_at, writers, around=around)
+        after = _after(row, working.document, working.status, working.expires_at, around)
         revision = after.revision
         if working.creating:
             # What the records of the file correct at once, the new pass has from the start.
@@ -297,7 +318,8 @@ def _owe(
                 ids |= order.extra.get("set_ids", {})
             result.creations.append((after, ids, [order.record for order in group]))
         else:
-            result.rewrites.append(after)
+            result.seen.append(stamp(row))
+            result.rewrites.append(rewritten(after))
             result.content.append((row.no, working.last))
     shown = _owed(row, around)
     for order in group:
@@ -326,8 +348,12 @@ def _owe_message(row: PassRow, order: Order, result: Outcome, around: Circumstan
 
 
 def _owed(row: PassRow, around: Circumstances) -> tuple[Owed, Owed]:
-    offered = around.platforms.get(row.pass_type, frozenset())
-    return _word("apple", row.apple, offered), _word("google", row.google, offered)
+    return _words(row.apple, row.google, around.platforms.get(row.pass_type, _NOWHERE))
+
+
+@lru_cache(maxsize=256)
+def _words(apple: int, google: int, offered: frozenset[str]) -> tuple[Owed, Owed]:
+    return _word("apple", apple, offered), _word("google", google, offered)
 
 
 def _word(platform: str, installed: int, offered: frozenset[str]) -> Owed:

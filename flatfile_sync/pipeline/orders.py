@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from flatfile_sync.domain.issues import Issue
 from flatfile_sync.domain.states import RecordStatus
-from flatfile_sync.files.columns import read_lists
+from flatfile_sync.files.columns import read_table
 from flatfile_sync.files.table import as_json
 from flatfile_sync.pipeline.merging import Order, Outcome, Verdict
 from flatfile_sync.pipeline.writing import Statement
@@ -40,24 +42,36 @@ class Orders(NamedTuple):
 
 def read_orders(plan: Path, *, main: bool) -> Orders:
     """Return what a chunk's records ask for; a `main` chunk leaves out those that moved to a tail chunk."""
-    lists = read_lists(plan, _READ)
+    table = read_table(plan, _READ)
+    if main:
+        table = table.filter(pc.invert(table["tail"]))
+    extra, ids = _objects(table["extra"]), _objects(table["ids"])
+    statements = _statements(table, extra, ids) if any("consents" in told for told in extra) else []
+    failed = table["failed"].to_pylist()
+    patches = orjson.loads("[" + ",".join(table["patch"].to_pylist()) + "]")
+    columns = (table[name].to_pylist() for name in ("record", "line", "op", "pass_no", "pass_id", "pass_type"))
+    orders = list(map(Order._make, zip(*columns, patches, extra, ids, strict=True)))
+    if not any(failed):
+        return Orders(orders, [], statements)
+    pairs = list(zip(orders, failed, strict=True))
+    return Orders([order for order, no in pairs if not no], [order.record for order, no in pairs if no], statements)
+
+
+def _objects(column: pa.ChunkedArray) -> list[dict[str, Any]]:
+    """Return JSON objects; where there is none, one and the same empty one."""
     nothing: dict[str, Any] = {}
-    found = Orders([], [], [])
-    lists["patch"] = orjson.loads("[" + ",".join(lists["patch"]) + "]")
-    for row in zip(*lists.values(), strict=True):
-        record, line, key, key_type, op, more, failed, pass_no, pass_id, pass_type, named, tail, patch = row
-        if tail and main:
-            continue
-        extra = nothing if more is None else orjson.loads(more)
-        ids = nothing if named is None else orjson.loads(named)
-        if "consents" in extra:
-            told = (record, pass_no, pass_id or "", key_type, key, ids, extra["consents"])
-            found.statements.append(Statement._make(told))
-        if failed:
-            found.failed.append(record)
-        else:
-            found.orders.append(Order(record, line, op, pass_no, pass_id, pass_type, patch, extra, ids))
-    return found
+    if column.null_count == len(column):
+        return [nothing] * len(column)
+    return [nothing if text is None else orjson.loads(text) for text in column.to_pylist()]
+
+
+def _statements(table: pa.Table, extra: Sequence[dict[str, Any]], ids: Sequence[dict[str, str]]) -> list[Statement]:
+    columns = [table[name].to_pylist() for name in ("record", "pass_no", "pass_id", "key_type", "key")]
+    return [
+        Statement(record, pass_no, pass_id or "", key_type, key, named, told["consents"])
+        for record, pass_no, pass_id, key_type, key, named, told in zip(*columns, ids, extra, strict=True)
+        if "consents" in told
+    ]
 
 
 def verdict_columns(outcome: Outcome, failed: Sequence[int], applied_at: int | None) -> dict[str, list[Any]]:

@@ -15,6 +15,7 @@ from flatfile_sync.domain.states import Lane, Operation, Platform, Purpose
 from flatfile_sync.pipeline.merging import Order, Outcome, Owing
 from flatfile_sync.store import consents, deliveries, identifiers, passes
 from flatfile_sync.store.dialects import next_tag
+from flatfile_sync.store.passes import Rewrite
 from flatfile_sync.store.tables import micros
 
 _LANES = {"operational": Lane.OPERATIONAL, "bulk": Lane.BULK}
@@ -215,9 +216,9 @@ def write_outcome(
 
 
 def write_content(
-    conn: Connection, rewrites: Sequence[Sequence[Any]], owed: Sequence[Owing], *, drop: Drop, feed: Feed, now: datetime
+    conn: Connection, rewrites: Sequence[Rewrite], owed: Sequence[Owing], *, drop: Drop, feed: Feed, now: datetime
 ) -> None:
-    """Write passes back, given in the order of `PassRow`, and what their changes owe."""
+    """Write passes back, and what their changes owe."""
     if rewrites:
         passes.rewrite_many(conn, rewrites, tag=next_tag(conn))
     _owe_content(conn, owed, drop=drop, feed=feed, now=now)
@@ -256,14 +257,9 @@ def _create(conn: Connection, outcome: Outcome, project: Project, *, tag: int, m
 def _owe_content(conn: Connection, owed: Sequence[Owing], *, drop: Drop, feed: Feed, now: datetime) -> None:
     """Owe each pass its new content; what is still open of these passes is overtaken."""
     if owed:
-        moment, lane = micros(now), int(_LANES[feed.lane])
         deliveries.overtake(conn, sorted({number for number, *_ in owed}), now=now)
         deliveries.owe_content(
-            conn,
-            (
-                (drop.project, number, platform, revision, lane, drop.id, record, moment)
-                for number, platform, revision, record in owed
-            ),
+            conn, owed, project=drop.project, lane=_LANES[feed.lane], drop_id=drop.id, due_at=micros(now)
         )
 
 

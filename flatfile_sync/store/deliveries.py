@@ -12,18 +12,20 @@ from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain.delivery import Delivery, Settlement
 from flatfile_sync.domain.states import DeliveryKind, DeliveryState, Lane, Outcome, Platform, Purpose
-from flatfile_sync.store.dialects import insert_many, join_outwards, key_set
+from flatfile_sync.store.dialects import insert_alike, insert_many, join_outwards, key_set
 from flatfile_sync.store.tables import deliveries, passes
 
 _OWED = ("project", "pass_no", "platform", "revision", "lane", "drop_id", "record", "due_at")
+_CONTENT = ("pass_no", "platform", "revision", "record")
 _OPEN = deliveries.c.state != DeliveryState.SETTLED
 # Two comparisons, since an executemany cannot expand a list.
 _ON_THE_WIRE = (deliveries.c.state == DeliveryState.SENDING) | (deliveries.c.state == DeliveryState.ACCEPTED)
 
-ContentRow = tuple[str, int, str, int, int, str, int, int]
-"""(project, pass number, platform, revision, lane, drop id, record, due at in microseconds)."""
+ContentRow = tuple[int, str, int, int]
+"""(pass number, platform, revision, record)."""
 MessageRow = tuple[str, int, str, int, int, str, int, int, str, str, int | None]
-"""A `ContentRow`, then (text, purpose, expires at in microseconds)."""
+"""(project, pass number, platform, revision, lane, drop id, record, due at, text, purpose, expires at), times in
+microseconds."""
 
 
 def overtake(conn: Connection, pass_nos: Sequence[int], *, now: datetime) -> int:
@@ -43,11 +45,20 @@ def overtake(conn: Connection, pass_nos: Sequence[int], *, now: datetime) -> int
     return conn.execute(statement).rowcount
 
 
-def owe_content(conn: Connection, rows: Iterable[ContentRow]) -> None:
-    """Owe each pass's content at a revision."""
-    columns = (*_OWED, "kind", "state", "attempts")
-    tail = (DeliveryKind.CONTENT.value, DeliveryState.DUE.value, 0)
-    insert_many(conn, deliveries, columns, ((*row, *tail) for row in rows))
+def owe_content(
+    conn: Connection, rows: Sequence[ContentRow], *, project: str, lane: Lane, drop_id: str, due_at: int
+) -> None:
+    """Owe each pass's content at a revision; `due_at` in microseconds."""
+    shared = {
+        "project": project,
+        "lane": lane.value,
+        "drop_id": drop_id,
+        "due_at": due_at,
+        "kind": DeliveryKind.CONTENT.value,
+        "state": DeliveryState.DUE.value,
+        "attempts": 0,
+    }
+    insert_alike(conn, deliveries, _CONTENT, rows, shared)
 
 
 def owe_messages(conn: Connection, rows: Iterable[MessageRow]) -> None:

@@ -1,13 +1,21 @@
 """Wallet passes: loaded, created and rewritten in sets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from flatfile_sync.store import counters
-from flatfile_sync.store.dialects import fetch_tuples, is_sqlite, join_outwards, key_set, update_many
+from flatfile_sync.store.dialects import (
+    fetch_json,
+    fetch_tuples,
+    is_sqlite,
+    join_outwards,
+    key_set,
+    update_many,
+)
 from flatfile_sync.store.dialects import insert_many as insert_tuples
 from flatfile_sync.store.tables import identifiers, passes
 
@@ -32,12 +40,15 @@ class PassRow(NamedTuple):
 Stamp = tuple[int, int, int, int]
 """(number, revision, Apple devices, Google saves): whoever changes what else a pass holds raises its revision."""
 
+Rewrite = tuple[str, int, str, str | None, str, int, int]
+"""(status, revision, document, expires at, writers, modified at, number) of a pass, see `PassRow`."""
+
 _STAMP = ("no", "revision", "apple", "google")
 _COLUMNS = tuple(passes.c[name] for name in PassRow._fields)
 # `Moment` would make a datetime of every row of the hot path; the merge wants the integer.
 _RAW = tuple(sa.type_coerce(column, sa.BigInteger) if column.name == "modified_at" else column for column in _COLUMNS)
 _CREATED = (*PassRow._fields, "tag", "created_at")
-_REWRITTEN = ("status", "revision", "document", "expires_at", "writers", "tag", "modified_at")
+_REWRITTEN = ("status", "revision", "document", "expires_at", "writers", "modified_at")
 
 
 def load_many(conn: Connection, nos: Sequence[int], *, lock: bool = False) -> list[PassRow]:
@@ -45,21 +56,28 @@ def load_many(conn: Connection, nos: Sequence[int], *, lock: bool = False) -> li
     return list(map(PassRow._make, _load(conn, nos, _RAW, lock=lock)))
 
 
-def load_tuples(conn: Connection, nos: Sequence[int]) -> list[tuple[Any, ...]]:
-    """Return the passes with these numbers, by number, as tuples in the order of `PassRow`."""
-    return _load(conn, nos, _RAW)
+def load_json(conn: Connection, nos: Sequence[int]) -> bytes | str:
+    """Return the passes with these numbers, in no order, as a JSON array of arrays in the order of `PassRow`."""
+    return fetch_json(conn, _named(conn, nos, _RAW))
 
 
-def stamp(row: Sequence[Any]) -> Stamp:
-    """Return the stamp of a pass given in the order of `PassRow`."""
-    no, _, _, _, _, revision, _, _, _, apple, google, _ = row
-    return no, revision, apple, google
+def stamp(row: PassRow) -> Stamp:
+    """Return the stamp of a pass."""
+    return row.no, row.revision, row.apple, row.google
 
 
-def stamps(conn: Connection, nos: Sequence[int], *, lock: bool = False) -> list[Stamp]:
-    """Return the stamps of the passes with these numbers, by number; `lock` as in `load_many`."""
-    rows: list[Any] = _load(conn, nos, [passes.c[name] for name in _STAMP], lock=lock)
-    return rows
+def unmoved(conn: Connection, seen: Sequence[Stamp]) -> bool:
+    """Return whether passes still are as they were seen, and keep them so until the transaction ends."""
+    if not seen:
+        return True
+    if is_sqlite(conn):
+        stamps = sa.func.json_each(orjson.dumps(seen).decode()).table_valued("value", name="stamps")
+        number, *rest = (sa.func.json_extract(stamps.c.value, f"$[{place}]") for place in range(len(_STAMP)))
+        same = [passes.c[name] == value for name, value in zip(_STAMP[1:], rest, strict=True)]
+        query = join_outwards(conn, stamps, passes, passes.c.no == number).where(*same)
+        return bool(conn.execute(query.add_columns(sa.func.count())).scalar_one() == len(seen))
+    columns = [passes.c[name] for name in _STAMP]
+    return fetch_tuples(conn, _locked(_named(conn, [no for no, *_ in seen], columns))) == sorted(seen)
 
 
 def _load(
@@ -67,12 +85,18 @@ def _load(
 ) -> list[tuple[Any, ...]]:
     if not nos:
         return []
-    keys = key_set(conn, nos)
-    query = join_outwards(conn, keys, passes, passes.c.no == keys.c.value).add_columns(*columns).order_by(passes.c.no)
-    if lock and not is_sqlite(conn):
-        # In pass-id order, so that two appliers wait for each other instead of deadlocking.
-        query = query.with_for_update(of=passes)
-    return fetch_tuples(conn, query)
+    query = _named(conn, nos, columns).order_by(passes.c.no)
+    return fetch_tuples(conn, _locked(query) if lock and not is_sqlite(conn) else query)
+
+
+def _named(conn: Connection, nos: Sequence[int], columns: Sequence[sa.ColumnElement[Any]]) -> sa.Select[Any]:
+    keys = key_set(conn, nos, kind=int)
+    return join_outwards(conn, keys, passes, passes.c.no == keys.c.value).add_columns(*columns)
+
+
+def _locked(query: sa.Select[Any]) -> sa.Select[Any]:
+    # In pass-id order, so that two appliers wait for each other instead of deadlocking.
+    return query.order_by(passes.c.no).with_for_update(of=passes)
 
 
 def create_many(conn: Connection, rows: Sequence[PassRow], *, tag: int, created_at: int) -> list[PassRow]:
@@ -85,13 +109,15 @@ def create_many(conn: Connection, rows: Sequence[PassRow], *, tag: int, created_
     return numbered
 
 
-def rewrite_many(conn: Connection, rows: Iterable[Sequence[Any]], *, tag: int) -> None:
-    """Write passes back, given in the order of `PassRow`."""
-    written = (
-        (status, revision, document, expires_at, writers, tag, modified_at, no)
-        for no, _, _, _, status, revision, document, expires_at, writers, _, _, modified_at in rows
-    )
-    update_many(conn, passes, "no", _REWRITTEN, written)
+def rewritten(row: PassRow) -> Rewrite:
+    """Return what is written of a pass that exists."""
+    no, _, _, _, status, revision, document, expires_at, writers, _, _, modified_at = row
+    return status, revision, document, expires_at, writers, modified_at, no
+
+
+def rewrite_many(conn: Connection, rewrites: Sequence[Rewrite], *, tag: int) -> None:
+    """Write passes back."""
+    update_many(conn, passes, "no", _REWRITTEN, rewrites, shared={"tag": tag})
 
 
 def by_id(conn: Connection, pass_id: str) -> PassRow | None:

@@ -15,6 +15,8 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
+from flatfile_sync.pipeline.pausing import collect_seldom
+
 LENGTH = struct.Struct(">Q")
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _YIELD_TO_THE_LOOP = 5
@@ -31,6 +33,7 @@ def main(parent: int, preload: Sequence[str]) -> None:
     calls, answers = _streams()
     for name in preload:
         importlib.import_module(name)
+    collect_seldom()
     while call := _read(calls):
         answers.write(_answer(call))
         answers.flush()

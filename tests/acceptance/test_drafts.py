@@ -47,6 +47,19 @@ async def test_a_pass_written_after_the_draft_keeps_what_was_written(kit):
     assert document_of(kit, "memberId", "1") == [{"additionalData.points": 6, "metadata.source": "shop"}]
 
 
+async def test_a_record_that_changed_nothing_stays_unchanged_whatever_comes_after_its_draft(kit):
+    seed(kit, ({"memberId": "0"}, {"additionalData.points": 5}), ({"memberId": "1"}, {"additionalData.points": 5}))
+
+    async def another_feed():
+        await run(kit, receive(kit, HEAD + "0,9\n", feed="enrol"))
+
+    kit.compute.between = another_feed
+    found = ResultSet(kit, await run(kit, receive(kit, HEAD + "0,5\n1,6\n")))
+    # As if the record had come before the other feed's: it says so with the revision it saw.
+    assert [(row["_status"], row["_revision"]) for row in found.rows] == [("unchanged", "1"), ("applied", "2")]
+    assert document_of(kit, "memberId", "0") == [{"additionalData.points": 9}]
+
+
 async def test_a_device_registered_after_the_draft_is_notified(kit):
     seed(kit, ({"memberId": "0"}, {}, 0, 0))
 

@@ -20,6 +20,7 @@ from flatfile_sync.domain.states import DropState, DropVerdict
 from flatfile_sync.pipeline.apply import apply
 from flatfile_sync.pipeline.claim import claim
 from flatfile_sync.pipeline.kit import Kit
+from flatfile_sync.pipeline.pausing import collect_seldom
 from flatfile_sync.pipeline.plan import plan
 from flatfile_sync.pipeline.progress import Progress
 from flatfile_sync.pipeline.read import read
@@ -46,6 +47,7 @@ async def main(folder: Path, rows: int) -> None:
     """Walk the file of a folder to its report and print what each step took."""
     kit = await open_kit(folder)
     steps = Steps(rows, kit.compute)
+    collect_seldom()
     drop = await hand_over(folder / "members.csv", kit=kit)
     drop = await finish(await to_plan(drop, kit=kit, steps=steps), kit=kit, steps=steps)
     assert (drop.state, drop.verdict, drop.summary["records"]) == (DropState.REPORTED, DropVerdict.APPLIED, rows)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from flatfile_sync.domain.catalogue import issue
 from flatfile_sync.domain.merge import merge
 from flatfile_sync.pipeline.merging import Circumstances, Order, merge_chunk
-from flatfile_sync.store.passes import PassRow
+from flatfile_sync.store.passes import PassRow, stamp
 
 KEYS = ("a", "b", "c")
 values = st.one_of(st.integers(0, 2), st.booleans(), st.sampled_from(["", "0", "1", "x"]))
@@ -110,9 +110,10 @@ def test_a_chunk_is_merged_as_if_its_records_came_one_by_one(chosen, owners, ref
     )
     outcome = merge_chunk(orders, rows, refused, around=around)
     assert sorted(outcome.verdicts) == [order.record for order in orders]
-    rewritten = {row.no: row for row in outcome.rewrites}
+    rewritten = {number: row for *row, number in outcome.rewrites}
     assert len(rewritten) == len(outcome.rewrites)
-    assert [number for number, _ in outcome.content] == [row.no for row in outcome.rewrites]
+    assert [number for number, _ in outcome.content] == list(rewritten)
+    assert outcome.seen == [stamp(rows[number]) for number in rewritten]
     for number, (document, status, apple, google, writer) in enumerate(owners, start=1):
         mine = [order for order in orders if order.pass_no == number and order.record not in refused]
         verdicts = [outcome.verdicts[order.record] for order in mine]
@@ -144,8 +145,9 @@ def test_a_chunk_is_merged_as_if_its_records_came_one_by_one(chosen, owners, ref
             assert verdict.revision == 5 + changed
         assert (number in rewritten) == changed
         if changed:
-            row = rewritten[number]
-            assert exact((orjson.loads(row.document), row.status, row.expires_at)) == final
-            assert orjson.loads(row.writers)["members"] == max(around.seq, writer)
+            status_now, revision, document_now, expires_at, writers, _ = rewritten[number]
+            assert exact((orjson.loads(document_now), status_now, expires_at)) == final
+            assert revision == 6
+            assert orjson.loads(writers)["members"] == max(around.seq, writer)
     sends = [order.record for _, order in outcome.messages]
     assert len(sends) == len(set(sends))
