@@ -26,9 +26,10 @@ from flatfile_sync.pipeline.crew import in_order
 from flatfile_sync.pipeline.flow import Checked, Slice
 from flatfile_sync.pipeline.header import shown_names
 from flatfile_sync.pipeline.kit import Kit
-from flatfile_sync.pipeline.resolving import Matches, Resolved, distinct_keys, resolve_chunk
+from flatfile_sync.pipeline.resolving import Resolved, distinct_keys, resolve_chunk
 from flatfile_sync.pipeline.tails import assign, split_off
 from flatfile_sync.store import chunks, drops, identifiers
+from flatfile_sync.store.identifiers import Matches
 
 
 async def plan(
@@ -87,7 +88,7 @@ async def plan(
     )
 
 
-def _look_up(conn: Connection, project: str, wanted: dict[str, list[str]]) -> Matches:
+def _look_up(conn: Connection, project: str, wanted: dict[str, list[str]]) -> dict[str, Matches]:
     """Return, per identifier column, the passes that carry one of the values."""
     return {
         column: identifiers.resolve_ids(conn, project, values)

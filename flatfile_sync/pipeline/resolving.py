@@ -22,9 +22,7 @@ from flatfile_sync.domain.naming import new_pass_id
 from flatfile_sync.domain.project import Cardinality, Feed, Project
 from flatfile_sync.domain.states import Operation
 from flatfile_sync.files.columns import PLAN, read_table, write_table
-
-Matches = Mapping[str, Sequence[tuple[str, int, str, str]]]
-"""Column name -> (identifier value, pass number, pass id, pass type) of each pass that carries one."""
+from flatfile_sync.store.identifiers import Matches
 
 Found = Mapping[str, Mapping[str, Sequence[tuple[int, str, str]]]]
 """Column name -> identifier value -> (pass number, pass id, pass type) of each pass that carries it."""
@@ -64,13 +62,13 @@ def resolve_chunk(
     path: Path,
     target: Path,
     *,
-    matches: Matches,
+    matches: Mapping[str, Matches],
     project: Project,
     feed: Feed,
     drop_id: str,
 ) -> Resolved:
-    """Write the plan chunk of a checked chunk and return what plan needs to see of it."""
-    found = {column: _by_value(rows) for column, rows in matches.items()}
+    """Write the plan chunk of a checked chunk and return what plan needs to see of it; `matches` by column."""
+    found = {column: _by_value(orjson.loads(rows)) for column, rows in matches.items()}
     table = read_table(path)
     key_columns = [name for name in table.column_names if name == "id" or name.startswith("id.")]
     cells = {name: table[name].to_pylist() for name in key_columns}
@@ -88,34 +86,28 @@ def resolve_chunk(
     creates = not _CREATES.isdisjoint((feed.operation, *feed.allowed_operations))
     hashes: list[int] = []
     hashed: list[int] = []
-    for row in range(size):
+    usual = _usual(cells, pass_types, ops, failed, found) if len(cells) == 1 else [None] * size
+    for row, named in enumerate(usual):
+        if named is not None:
+            pass_nos[row], pass_ids[row], pass_types[row] = named
+            continue
         keys = [(name, cells[name][row]) for name in key_columns if cells[name][row] is not None]
         if failed[row] or not keys:
             continue  # without keys: the file is refused as a whole, its records only have places
-        pass_type = pass_types[row]
-        answer = _match(keys, pass_type, found, project=project, record=records[row], op=ops[row])
-        if isinstance(answer, Issue):
-            problem: Issue | None = answer
-        elif answer is not None:
-            pass_nos[row], pass_ids[row], pass_types[row] = answer
-            continue
-        else:
+        answer = _match(keys, pass_types[row], found, project=project, record=records[row], op=ops[row])
+        if answer is None:
             if creates:
                 hashes.extend(_hash(name, value) for name, value in keys)
                 hashed.extend([records[row]] * len(keys))
-            if ops[row] not in _CREATES:
-                # A record before it may create the pass: then `creating.follow` takes this back.
-                problem = key_issue("K02", keys, project, record=records[row])
-            else:
-                chosen = pass_type or (project.pass_types[0].name if len(project.pass_types) == 1 else None)
-                problem = _cannot_create(keys, chosen, patches[row], project, records[row])
-                if problem is None:
-                    pass_nos[row], pass_types[row] = -records[row], chosen
-                    pass_ids[row] = new_pass_id(drop_id, records[row])
-                    ids[row] = _as_ids(keys)
-        if problem is not None:
+            answer = _created(
+                keys, pass_types[row], ops[row], patches[row], project=project, record=records[row], drop_id=drop_id
+            )
+        if isinstance(answer, Issue):
             failed[row] = True
-            issues[row] = with_issue(issues[row], problem)
+            issues[row] = with_issue(issues[row], answer)
+        else:
+            pass_nos[row], pass_ids[row], pass_types[row] = answer
+            ids[row] = _as_ids(keys) if answer[0] < 0 else None
     for row in np.flatnonzero(_holding(table, '"consents"') & np.array(failed, dtype=bool)).tolist():
         keys = _sound_keys(cells, row, issues[row])
         pass_nos[row], pass_ids[row], ids[row] = _subject(keys, pass_types[row], found, project)
@@ -142,11 +134,51 @@ def resolve_chunk(
     )
 
 
-def _by_value(rows: Sequence[tuple[str, int, str, str]]) -> dict[str, list[tuple[int, str, str]]]:
-    result: dict[str, list[tuple[int, str, str]]] = {}
-    for value, number, pass_id, pass_type in rows:
-        result.setdefault(value, []).append((number, pass_id, pass_type))
+def _by_value(rows: Sequence[tuple[str, int, str, str]]) -> Mapping[str, Sequence[tuple[int, str, str]]]:
+    result = {value: [(number, pass_id, pass_type)] for value, number, pass_id, pass_type in rows}
+    if len(result) < len(rows):
+        result = {value: [] for value in result}
+        for value, number, pass_id, pass_type in rows:
+            result[value].append((number, pass_id, pass_type))
     return result
+
+
+def _usual(
+    cells: Mapping[str, Sequence[str | None]],
+    pass_types: Sequence[str | None],
+    ops: Sequence[str],
+    failed: Sequence[bool],
+    found: Found,
+) -> list[tuple[int, str, str] | None]:
+    """Return the pass of each record whose only identifier names one: most records, and quickly."""
+    [(column, values)] = cells.items()
+    owners = found[column]
+    named = [owners.get(value, ()) if value is not None else () for value in values]
+    return [
+        matches[0]
+        if len(matches) == 1 and op != Operation.CREATE and not no and pass_type in {None, matches[0][2]}
+        else None
+        for matches, op, no, pass_type in zip(named, ops, failed, pass_types, strict=True)
+    ]
+
+
+def _created(
+    keys: Sequence[tuple[str, str]],
+    pass_type: str | None,
+    op: str,
+    patch: str,
+    *,
+    project: Project,
+    record: int,
+    drop_id: str,
+) -> tuple[int, str, str] | Issue:
+    """Return number, id and type of the pass that a record creates, or why it cannot."""
+    if op not in _CREATES:
+        # A record before it may create the pass: then `creating.follow` takes this back.
+        return key_issue("K02", keys, project, record=record)
+    chosen = pass_type or (project.pass_types[0].name if len(project.pass_types) == 1 else None)
+    problem = _cannot_create(keys, chosen, patch, project, record)
+    return problem or (-record, new_pass_id(drop_id, record), chosen or "")
 
 
 def _subject(
@@ -192,11 +224,6 @@ def _match(
     keys: Sequence[tuple[str, str]], pass_type: str | None, found: Found, *, project: Project, record: int, op: str
 ) -> tuple[int, str, str] | Issue | None:
     """Return the one pass that all identifiers name, an issue, or None if none of them names any."""
-    if len(keys) == 1 and op != Operation.CREATE:
-        # The usual case, without the sets that several identifiers need: one names one pass.
-        only = found[keys[0][0]].get(keys[0][1], ())
-        if len(only) == 1 and pass_type in {None, only[0][2]}:
-            return only[0]
     common: dict[int, tuple[int, str, str]] | None = None
     missing = 0
     unique = unique_columns(project)

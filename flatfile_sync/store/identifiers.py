@@ -1,24 +1,21 @@
 """External ids of passes. A unique kind is unique within (project, pass type); a shared one may name many passes."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from flatfile_sync.store.dialects import fetch_tuples, join_outwards, key_set
+from flatfile_sync.store.dialects import fetch_json, join_outwards, key_set
 from flatfile_sync.store.dialects import insert_many as insert_tuples
 from flatfile_sync.store.tables import identifiers, passes
 
-Match = tuple[str, int, str, str]
-"""(value, pass number, pass id, pass type)."""
+Matches = bytes | str
+"""JSON array of [value, pass number, pass id, pass type]."""
 
 
-def resolve(conn: Connection, project: str, kind: str, values: Sequence[str]) -> list[Match]:
+def resolve(conn: Connection, project: str, kind: str, values: Sequence[str]) -> Matches:
     """Return every pass that carries one of the distinct values of a kind."""
-    if not values:
-        return []
-    keys = key_set(conn, values)
+    keys = key_set(conn, values, kind=str)
     owner = identifiers.c
     joined = join_outwards(
         conn,
@@ -27,18 +24,16 @@ def resolve(conn: Connection, project: str, kind: str, values: Sequence[str]) ->
         (owner.project == project) & (owner.kind == kind) & (owner.value == keys.c.value),
         (passes, passes.c.no == owner.pass_no),
     ).add_columns(owner.value, owner.pass_no, passes.c.id, passes.c.pass_type)
-    rows: list[Any] = fetch_tuples(conn, joined)
-    return rows
+    return fetch_json(conn, joined)
 
 
-def resolve_ids(conn: Connection, project: str, values: Sequence[str]) -> list[Match]:
+def resolve_ids(conn: Connection, project: str, values: Sequence[str]) -> Matches:
     """Return the passes of the project with one of our own pass ids."""
-    if not values:
-        return []
-    keys = key_set(conn, values)
+    keys = key_set(conn, values, kind=str)
     joined = join_outwards(conn, keys, passes, (passes.c.id == keys.c.value) & (passes.c.project == project))
-    rows = conn.execute(joined.add_columns(passes.c.id, passes.c.no, passes.c.id.label("own"), passes.c.pass_type))
-    return [(value, no, own, pass_type) for value, no, own, pass_type in rows]
+    return fetch_json(
+        conn, joined.add_columns(passes.c.id.label("value"), passes.c.no, passes.c.id, passes.c.pass_type)
+    )
 
 
 def insert_many(conn: Connection, rows: Iterable[tuple[str, str, str, str, int]]) -> None:

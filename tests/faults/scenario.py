@@ -160,7 +160,7 @@ def _artefacts(daemon, store, drop):
 
 def _all_passes(conn):
     named = [member(n) for n in range(ADDRESSED.stop)] + [f"M5{n:05}" for n in range(120)]
-    matches = identifiers.resolve(conn, "loyalty", "memberId", named)
+    matches = orjson.loads(identifiers.resolve(conn, "loyalty", "memberId", named))
     rows = {row.no: row for row in passes.load_many(conn, sorted({number for _, number, _, _ in matches}))}
     return [
         (value, orjson.loads(rows[number].document), rows[number].revision, rows[number].status)
