@@ -31,6 +31,9 @@ def main() -> None:
     options.json.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.json.parent, prefix="bench-") as folder:
         figures = _measure(Path(folder), options.records, shuffled=options.shuffled)
+    with tempfile.TemporaryDirectory(dir=options.json.parent, prefix="bench-") as folder:
+        if options.large > 1:
+            figures["large"] = _memory(Path(folder), options.records * options.large)
     goals = judge(figures)
     options.json.write_text(json.dumps(figures | {"goals": [asdict(goal) for goal in goals]}, indent=2) + "\n")
     show(figures, goals)
@@ -39,6 +42,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--records", type=int, default=1_000_000, help="how many passes, and rows of the file")
+    parser.add_argument("--large", type=int, default=5, help="times as many rows to see how memory grows; 1 = skip it")
     parser.add_argument("--shuffled", action="store_true", help="rows in no order, instead of in that of the passes")
     parser.add_argument("--json", type=Path, default=_BUILD / "bench.json", help="where the figures are stored")
     return parser.parse_args()
@@ -57,15 +61,24 @@ def _measure(folder: Path, rows: int, *, shuffled: bool) -> dict[str, Any]:
         ("floor", ["flatfile.db", str(file), result]),
         ("per_row", ["flatfile.db", str(file), result, str(few)]),
         ("line", [".", str(rows)]),
+        ("memory", [".", str(rows), "together"]),
         ("busy", [".", str(rows)]),
     ):
         with console.status(name), tempfile.TemporaryDirectory(dir=folder) as place:
             shutil.copyfile(database, Path(place) / "flatfile.db")
             shutil.copyfile(file, Path(place) / file.name)
-            figures[name] = _run(name, arguments, Path(place))
+            figures[name] = _run("line" if name == "memory" else name, arguments, Path(place))
     figures["floor"]["rows_per_second"] = rows / figures["floor"]["seconds"]
     figures["per_row"]["rows_per_second"] = few / figures["per_row"]["seconds"]
     return figures
+
+
+def _memory(folder: Path, rows: int) -> dict[str, Any]:
+    """Return what the line holds in memory with many more rows."""
+    with Console(stderr=True).status(f"making {rows:,} passes, then their line"):
+        make_database(folder / "flatfile.db", rows)
+        make_file(folder / "members.csv", rows)
+        return {"rows": rows, **_run("line", [".", str(rows), "together"], folder)}
 
 
 def _run(name: str, arguments: list[str], place: Path) -> Any:

@@ -7,6 +7,7 @@ LINE_ROWS_PER_SECOND = 40_000
 TIMES_PER_ROW = 10
 APPLY_TIMES_FLOOR = 3
 PEAK_MB = 700
+PEAK_GROWTH = 32
 CLOSE_P99 = 0.5
 LAG_P99 = 0.05
 
@@ -27,11 +28,19 @@ def judge(figures: dict[str, Any]) -> list[Goal]:
     per_row = figures["per_row"]["rows_per_second"]
     speed, floor = line["rows_per_second"], figures["floor"]["seconds"]
     close, lag = figures["busy"]["close"]["p99"], figures["busy"]["loop_lag"]["p99"]
+    peak = figures["memory"]["line"]["all_mb"]
+    large = figures.get("large")
+    growth = (large["line"]["all_mb"] - peak) * 1_000_000 / (large["rows"] - figures["rows"]) if large else None
     return [
         _at_least("whole line, rows/s", speed, LINE_ROWS_PER_SECOND, ",.0f"),
         _at_least("whole line, times the per-row baseline", speed / per_row, TIMES_PER_ROW, ".1f"),
         _at_most("apply, times the floor's time", apply["seconds"] / floor, APPLY_TIMES_FLOOR, ".2f"),
-        _at_most("peak memory of daemon and workers together, MB", line["all_mb"], PEAK_MB, ",.0f"),
+        _at_most("peak memory of daemon and workers together, MB", peak, PEAK_MB, ",.0f"),
+        *(
+            [_at_most(f"its growth up to {large['rows']:,} rows, bytes a row", growth, PEAK_GROWTH, ".1f")]
+            if large
+            else []
+        ),
         _at_most("close beside the apply, p99, s", close, CLOSE_P99, ".3f"),
         _at_most("loop lag beside the apply, p99, s", lag, LAG_P99, ".3f"),
     ]

@@ -1,6 +1,6 @@
 """One large file along the line, each step timed, with the peak memory of daemon and workers.
 
-    python -m tests.benchmarks.line FOLDER ROWS
+    python -m tests.benchmarks.line FOLDER ROWS [together]
 
 Runs in a process of its own, so that its memory is its own. Store, spool, project, receive and the steps are the real
 ones, in the order of `pipeline.line`; only the engine is a note pad, since here it is the benchmark that walks.
@@ -43,10 +43,10 @@ ACCOUNT = Account(
 )
 
 
-async def main(folder: Path, rows: int) -> None:
+async def main(folder: Path, rows: int, *, together: bool) -> None:
     """Walk the file of a folder to its report and print what each step took."""
     kit = await open_kit(folder)
-    steps = Steps(rows, kit.compute)
+    steps = Steps(rows, kit.compute, together=together)
     collect_seldom()
     drop = await hand_over(folder / "members.csv", kit=kit)
     drop = await finish(await to_plan(drop, kit=kit, steps=steps), kit=kit, steps=steps)
@@ -116,4 +116,4 @@ async def finish(drop: Drop, *, kit: Kit, steps: Steps) -> Drop:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), together="together" in sys.argv))

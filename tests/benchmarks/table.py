@@ -17,7 +17,11 @@ def show(figures: dict[str, Any], goals: list[Goal]) -> None:
     for step, took in figures["line"].items():
         if step == "line":
             table.add_section()
-        memory = (f"{took[name]:,.0f}" for name in ("daemon_mb", "worker_mb", "all_mb"))
+        memory = (
+            f"{took['daemon_mb']:,.0f}",
+            f"{took['worker_mb']:,.0f}",
+            f"{figures['memory'][step]['all_mb']:,.0f}",
+        )
         name = "whole line" if step == "line" else step
         speed = f"{took['rows_per_second']:,.0f}"
         table.add_row(name, f"{took['seconds']:.2f}", speed, f"{took['cpu_seconds']:.2f}", *memory)
