@@ -118,7 +118,7 @@ async def test_a_push_that_is_always_refused_comes_back_unsent():
 
 
 async def test_a_connection_that_never_answers_is_given_up_and_the_push_comes_back_unknown():
-    async with apns(patience=0.05, tries=2) as (double, pusher):
+    async with apns(patience=1.0, tries=2) as (double, pusher):
         double.rules.answering = False
         (push,) = pushes(1)
         assert await pusher.send([push]) == [(None, "no answer", False)]
