@@ -27,6 +27,7 @@ from flatfile_sync.pipeline.drafting import Draft, draft_chunk, passes_of
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.pipeline.merging import Circumstances, Order, Outcome, Verdict, merge_chunk
 from flatfile_sync.pipeline.orders import Orders, read_orders, verdict_columns
+from flatfile_sync.pipeline.owing import offer
 from flatfile_sync.pipeline.pausing import no_collection
 from flatfile_sync.spool.local import sync_folder, write_file
 from flatfile_sync.store import chunks, consents, drops, feeds, passes
@@ -195,7 +196,7 @@ class _Job:
             seq=drops.origin_seq(conn, self.drop),
             now=micros(now),
             refuse_stale=self.feed.stale is FeedOrder.REJECT,
-            platforms={kind.name: frozenset(kind.platforms) for kind in self.project.pass_types},
+            platforms={kind.name: offer(kind) for kind in self.project.pass_types},
             unwanted=unwanted,
         )
 

@@ -4,7 +4,7 @@ Records of one pass are taken in record order, as if one by one, and owe one pus
 nothing is written here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -15,12 +15,12 @@ from flatfile_sync.domain.catalogue import issue
 from flatfile_sync.domain.issues import Issue
 from flatfile_sync.domain.merge import Document, equal, merge
 from flatfile_sync.domain.states import Notice, Operation, Owed, PassStatus, RecordStatus
+from flatfile_sync.pipeline.owing import NOWHERE, Platforms, owed_words, reaches
 from flatfile_sync.store.passes import PassRow, Rewrite, Stamp, rewritten, stamp
 
 _SECOND: Final = 1_000_000
 # Beyond this many different sets of fields per pass only equal sets are compared: a hostile file stays linear.
 _MOST_SETS: Final = 64
-_NOWHERE: Final[frozenset[str]] = frozenset()
 
 
 Owing = tuple[int, str, int, int]
@@ -66,8 +66,9 @@ class Outcome:
     """The passes of `rewrites` as they were."""
     rewrites: list[Rewrite] = field(default_factory=list)
     creations: list[tuple[PassRow, dict[str, str], list[int]]] = field(default_factory=list)
-    content: list[tuple[int, int]] = field(default_factory=list)
-    """(pass number, record that owes it) of each pass whose content changed; creations owe through `creations`."""
+    content: list[tuple[int, int, Owed, Owed]] = field(default_factory=list)
+    """(pass number, record that owes it, Apple's word, Google's) of each pass whose content changed; creations owe
+    through `creations`."""
     messages: list[tuple[int, Order]] = field(default_factory=list)
     corrections: list[tuple[int, Order]] = field(default_factory=list)
     """(pass number, record) of each record with `set.id` columns."""
@@ -75,11 +76,11 @@ class Outcome:
     def owed(self) -> list[Owing]:
         """Return the deliveries that changed content owes."""
         rows: list[Owing] = []
-        for number, record in self.content:
-            verdict = self.verdicts[record]
-            for platform, word in (("apple", verdict.apple), ("google", verdict.google)):
+        for number, record, *words in self.content:
+            revision = self.verdicts[record].revision or 0
+            for platform, word in zip(("apple", "google"), words, strict=True):
                 if word is Owed.QUEUED:
-                    rows.append((number, platform, verdict.revision or 0, record))
+                    rows.append((number, platform, revision, record))
         return rows
 
 
@@ -87,8 +88,8 @@ class Outcome:
 class Circumstances:
     """What a merge depends on besides records and passes. `now` in microseconds since 1970.
 
-    `seq` says how old the data is: of a repaired rejects file, the sequence of the drop it began as. `unwanted` are
-    the records whose message nobody has agreed to.
+    `seq` says how old the data is: of a repaired rejects file, the sequence of the drop it began as. `platforms` says
+    what is shown of each pass type, `unwanted` are the records whose message nobody has agreed to.
     """
 
     project: str
@@ -96,7 +97,7 @@ class Circumstances:
     seq: int
     now: int
     refuse_stale: bool
-    platforms: Mapping[str, frozenset[str]]
+    platforms: Platforms
     unwanted: frozenset[int] = frozenset()
 
 
@@ -188,6 +189,12 @@ class _Working:
         unmoved = (self.status, self.expires_at) == (self.row.status, self.row.expires_at)
         return unmoved and equal(before, self.document)
 
+    def net(self, changed: Iterable[str], before: Document) -> set[str]:
+        """Return which of the changes are still there in the end, where the document was `before`."""
+        stored = {"status": self.row.status, "expires_at": self.row.expires_at, **before}
+        now = {"status": self.status, "expires_at": self.expires_at, **self.document}
+        return {name for name in changed if not _same(stored.get(name), now.get(name))}
+
     def take(self, order: Order) -> tuple[str, ...]:
         """Lay one record over the pass and return what it changed."""
         changed = merge(self.document, order.patch)
@@ -202,6 +209,11 @@ class _Working:
             *(name for name, different in differs if different),
             *(f"set.id.{kind}" for kind in order.extra.get("set_ids", ())),
         )
+
+
+def _same(one: object, other: object) -> bool:
+    """Return whether two values say the same; `True` and `1` differ."""
+    return one == other and one.__class__ is other.__class__
 
 
 def _merge_values(row: PassRow, order: Order, result: Outcome, around: Circumstances) -> None:
@@ -219,7 +231,7 @@ def _merge_values(row: PassRow, order: Order, result: Outcome, around: Circumsta
     if not changed:
         result.verdicts[order.record] = Verdict(RecordStatus.UNCHANGED, (), "", no, pass_id, revision)
         return
-    words = _words(apple, google, around.platforms.get(pass_type, _NOWHERE))
+    words = owed_words(apple, google, changed, around.platforms.get(pass_type, NOWHERE))
     result.verdicts[order.record] = Verdict(RecordStatus.APPLIED, changed, "", no, pass_id, revision + 1, *words)
     result.seen.append((no, revision, apple, google))
     result.rewrites.append(
@@ -233,7 +245,7 @@ def _merge_values(row: PassRow, order: Order, result: Outcome, around: Circumsta
             no,
         )
     )
-    result.content.append((no, order.record))
+    result.content.append((no, order.record, *words))
 
 
 def _stale(
@@ -298,12 +310,18 @@ def _merge_pass(row: PassRow, group: Sequence[Order], result: Outcome, around: C
         # Changed and changed back: nothing to write, nothing to push.
         _call_off(group, result)
         working.last = 0
-    _owe(working, group, result, around)
+    changed = {name for order in group for name in result.verdicts[order.record].changed}
+    net = changed if before is None else working.net(changed, before)
+    _owe(working, group, tuple(sorted(net)), result, around)
 
 
-def _owe(working: _Working, group: Sequence[Order], result: Outcome, around: Circumstances) -> None:
-    """Note the pass as it will be, and what its records owe."""
+def _owe(
+    working: _Working, group: Sequence[Order], net: tuple[str, ...], result: Outcome, around: Circumstances
+) -> None:
+    """Note the pass as it will be, and what its records owe; `net` is what they changed in the end."""
     row = working.row
+    offered = around.platforms.get(row.pass_type, NOWHERE)
+    owed = owed_words(row.apple, row.google, net, offered)
     for order in group:
         if order.extra.get("messages"):
             _owe_message(row, order, result, around)
@@ -320,13 +338,18 @@ def _owe(working: _Working, group: Sequence[Order], result: Outcome, around: Cir
         else:
             result.seen.append(stamp(row))
             result.rewrites.append(rewritten(after))
-            result.content.append((row.no, working.last))
-    shown = _owed(row, around)
+            result.content.append((row.no, working.last, *owed))
     for order in group:
         verdict = result.verdicts[order.record]
         verdict.revision = revision
         if verdict.changed or (working.creating and order is group[0]):
-            verdict.apple, verdict.google = shown
+            alone = owed_words(row.apple, row.google, verdict.changed, offered)
+            verdict.apple, verdict.google = map(_word, alone, owed)
+
+
+def _word(alone: Owed, together: Owed) -> Owed:
+    """Return a record's word: what it changed may not be shown, or later records may have changed it back."""
+    return alone if together is Owed.QUEUED else together
 
 
 def _call_off(group: Sequence[Order], result: Outcome) -> None:
@@ -341,25 +364,10 @@ def _owe_message(row: PassRow, order: Order, result: Outcome, around: Circumstan
     verdict = result.verdicts[order.record]
     if order.record in around.unwanted:
         verdict.notification = Notice.NO_CONSENT
-    elif Owed.QUEUED in _owed(row, around):
+    elif reaches(row, around.platforms):
         verdict.status = RecordStatus.APPLIED
         verdict.notification = Notice.QUEUED
         result.messages.append((row.no, order))
-
-
-def _owed(row: PassRow, around: Circumstances) -> tuple[Owed, Owed]:
-    return _words(row.apple, row.google, around.platforms.get(row.pass_type, _NOWHERE))
-
-
-@lru_cache(maxsize=256)
-def _words(apple: int, google: int, offered: frozenset[str]) -> tuple[Owed, Owed]:
-    return _word("apple", apple, offered), _word("google", google, offered)
-
-
-def _word(platform: str, installed: int, offered: frozenset[str]) -> Owed:
-    if platform not in offered:
-        return Owed.NONE
-    return Owed.QUEUED if installed else Owed.NOT_INSTALLED
 
 
 def _winners(group: Sequence[Order]) -> dict[int, int]:

@@ -257,7 +257,9 @@ def _create(conn: Connection, outcome: Outcome, project: Project, *, tag: int, m
 def _owe_content(conn: Connection, owed: Sequence[Owing], *, drop: Drop, feed: Feed, now: datetime) -> None:
     """Owe each pass its new content; what is still open of these passes is overtaken."""
     if owed:
-        deliveries.overtake(conn, sorted({number for number, *_ in owed}), now=now)
+        for platform in sorted({platform for _, platform, *_ in owed}):
+            numbers = sorted({number for number, name, *_ in owed if name == platform})
+            deliveries.overtake(conn, platform, numbers, now=now)
         deliveries.owe_content(
             conn, owed, project=drop.project, lane=_LANES[feed.lane], drop_id=drop.id, due_at=micros(now)
         )

@@ -28,8 +28,8 @@ MessageRow = tuple[str, int, str, int, int, str, int, int, str, str, int | None]
 microseconds."""
 
 
-def overtake(conn: Connection, pass_nos: Sequence[int], *, now: datetime) -> int:
-    """Settle the open content deliveries of these passes: a newer revision is about to be owed. Return how many."""
+def overtake(conn: Connection, platform: str, pass_nos: Sequence[int], *, now: datetime) -> int:
+    """Settle a platform's open content deliveries of passes: a newer revision is about to be owed. Return how many."""
     if not pass_nos:
         return 0
     keys = key_set(conn, pass_nos)
@@ -37,6 +37,7 @@ def overtake(conn: Connection, pass_nos: Sequence[int], *, now: datetime) -> int
         sa.update(deliveries)
         .where(
             deliveries.c.kind == DeliveryKind.CONTENT,
+            deliveries.c.platform == platform,
             _OPEN,
             deliveries.c.pass_no.in_(sa.select(keys.c.value)),
         )

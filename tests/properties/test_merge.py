@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from flatfile_sync.domain.catalogue import issue
 from flatfile_sync.domain.merge import merge
 from flatfile_sync.pipeline.merging import Circumstances, Order, merge_chunk
+from flatfile_sync.pipeline.owing import Offer
 from flatfile_sync.store.passes import PassRow, stamp
 
 KEYS = ("a", "b", "c")
+NAMES = (*KEYS, "status", "expires_at")
 values = st.one_of(st.integers(0, 2), st.booleans(), st.sampled_from(["", "0", "1", "x"]))
 documents = st.dictionaries(st.sampled_from(KEYS), values)
 patches = st.dictionaries(st.sampled_from(KEYS), st.none() | values)
@@ -81,6 +83,20 @@ def exact(state):
     return {key: (type(value), value) for key, value in document.items()}, rest
 
 
+def fair(verdict, shown, owed):
+    """Return whether Apple's word of a record is right: queued if what it changed is shown, and something is owed."""
+    alone = shown is None or bool(shown & set(verdict.changed))
+    return verdict.apple not in {"queued", "not_shown"} or (verdict.apple == "queued") == (alone and owed)
+
+
+def different(one, other):
+    """Return the names of what two states do not have alike."""
+    (before, *_), (after, *_) = exact(one), exact(other)
+    found = {key for key in KEYS if before.get(key) != after.get(key)}
+    rest = zip(("status", "expires_at"), one[1:], other[1:], strict=True)
+    return found | {name for name, left, right in rest if left != right}
+
+
 def fields(order):
     named = set(order.patch) | (set(order.extra) & {"status", "expires_at"})
     return named | ({"status"} if order.op == "void" else set())
@@ -91,9 +107,21 @@ def fields(order):
     chosen=[(1, "update", {"b": None, "c": True}, {}, False), (1, "update", {"b": 1}, {}, False)],
     owners=[({"b": 1, "c": 1}, "active", 1, 1, 0), *[({}, "active", 0, 0, 0)] * 2],
     refuse_stale=False,
+    shown=None,
 )
-@given(st.lists(records, max_size=8), st.lists(passes, min_size=3, max_size=3), st.booleans())
-def test_a_chunk_is_merged_as_if_its_records_came_one_by_one(chosen, owners, refuse_stale):
+@example(
+    chosen=[(1, "update", {"a": 2, "b": 2}, {}, False), (1, "update", {"a": 1}, {}, False)],
+    owners=[({"a": 1}, "active", 1, 1, 0), *[({}, "active", 0, 0, 0)] * 2],
+    refuse_stale=False,
+    shown=frozenset({"a"}),
+)
+@given(
+    st.lists(records, max_size=8),
+    st.lists(passes, min_size=3, max_size=3),
+    st.booleans(),
+    st.none() | st.frozensets(st.sampled_from(NAMES)),
+)
+def test_a_chunk_is_merged_as_if_its_records_came_one_by_one(chosen, owners, refuse_stale, shown):
     orders = [
         Order(record, record + 1, op, number, f"p{number}", "card", patch, extra, {})
         for record, (number, op, patch, extra, _) in enumerate(chosen, start=1)
@@ -106,13 +134,14 @@ def test_a_chunk_is_merged_as_if_its_records_came_one_by_one(chosen, owners, ref
         seq=9,
         now=10_000_000,
         refuse_stale=refuse_stale,
-        platforms={"card": frozenset({"apple", "google"})},
+        platforms={"card": Offer(frozenset("*") if shown is None else shown, frozenset("*"))},
     )
     outcome = merge_chunk(orders, rows, refused, around=around)
     assert sorted(outcome.verdicts) == [order.record for order in orders]
     rewritten = {number: row for *row, number in outcome.rewrites}
     assert len(rewritten) == len(outcome.rewrites)
-    assert [number for number, _ in outcome.content] == list(rewritten)
+    assert [number for number, *_ in outcome.content] == list(rewritten)
+    owed = [(number, platform) for number, platform, *_ in outcome.owed()]
     assert outcome.seen == [stamp(rows[number]) for number in rewritten]
     for number, (document, status, apple, google, writer) in enumerate(owners, start=1):
         mine = [order for order in orders if order.pass_no == number and order.record not in refused]
@@ -140,10 +169,14 @@ def test_a_chunk_is_merged_as_if_its_records_came_one_by_one(chosen, owners, ref
             word = "unchanged" if word == "applied" and not changed else word  # noqa: PLW2901 - changed back
             assert verdict.status == ("applied" if sent else word)
             assert verdict.notification == ("queued" if sent else "none")
-            pushes = {verdict.apple.value, verdict.google.value} - {"none", "not_installed"}
+            pushes = {verdict.apple.value, verdict.google.value} - {"none", "not_installed", "not_shown"}
             assert not pushes or verdict.changed, "unchanged rows owe nothing"
+            assert fair(verdict, shown, (number, "apple") in owed)
             assert verdict.revision == 5 + changed
         assert (number in rewritten) == changed
+        differs = different(Model(document, status).state, every.state)
+        assert owed.count((number, "google")) == bool(google and changed)
+        assert owed.count((number, "apple")) == bool(apple and (changed if shown is None else differs & shown))
         if changed:
             status_now, revision, document_now, expires_at, writers, _ = rewritten[number]
             assert exact((orjson.loads(document_now), status_now, expires_at)) == final
