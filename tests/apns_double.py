@@ -14,14 +14,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -31,8 +28,9 @@ from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
 
-from tests.apple_keys import NOT_AFTER, NOT_BEFORE, AppleKeys, private_key
+from tests.apple_keys import AppleKeys
 from tests.doubles import ManualClock
+from tests.tls import server_pem
 
 QUARTER = timedelta(minutes=15)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -384,21 +382,6 @@ def _topics(certificate: x509.Certificate) -> set[str]:
 
 def server_context(keys: AppleKeys, *, certificates: bool = True) -> ssl.SSLContext:
     """Return TLS settings of a server of this machine, below the same root as the clients."""
-    key = private_key("apns server")
-    root_key = private_key("root G4")
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1"))])
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]))
-        .issuer_name(keys.root.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOT_BEFORE)
-        .not_valid_after(NOT_AFTER)
-        .add_extension(names, critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False)
-    )
-    certificate = builder.sign(root_key, SHA256())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["h2"])
@@ -407,8 +390,7 @@ def server_context(keys: AppleKeys, *, certificates: bool = True) -> ssl.SSLCont
         context.load_verify_locations(cadata=(keys.root_pem + keys.wwdr_pem).decode())
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "server.pem"
-        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        file.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+        file.write_bytes(server_pem())
         context.load_cert_chain(file)
     return context
 

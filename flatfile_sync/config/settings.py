@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from flatfile_sync.config.apple import AppleSettings
 from flatfile_sync.config.problems import raise_problems, sentences
+from flatfile_sync.config.web import WebSettings
 from flatfile_sync.domain.failures import ConfigurationError
 
 
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     projects_folder: Path = Field(default=Path("projects"), description="One folder per project.")
     database_url: str = Field(default="", description="postgresql+psycopg://...; empty = SQLite in the data folder.")
     sftp: SftpSettings = Field(default=SftpSettings(), description="The SFTP door.")
+    web: WebSettings = Field(default=WebSettings(), description="The HTTP door.")
     work: WorkSettings = Field(default=WorkSettings(), description="Heavy work.")
     sandbox: SandboxSettings = Field(default=SandboxSettings(), description="Stand-ins for Apple and Google.")
     apple: AppleSettings = Field(default=AppleSettings(), description="Apple Wallet. Secrets are never written here.")
@@ -81,8 +83,11 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
-_SECTIONS: Final = ("sftp", "work", "sandbox", "apple", "log")
-_APPLE_FILES: Final = ("certificate_file", "key_file", "wwdr_file")
+_SECTIONS: Final = ("sftp", "web", "work", "sandbox", "apple", "log")
+_FILES: Final = {
+    "apple": ("certificate_file", "key_file", "wwdr_file"),
+    "web": ("certificate_file", "key_file"),
+}
 
 
 def load_settings(path: Path) -> Settings:
@@ -97,16 +102,20 @@ def load_settings(path: Path) -> Settings:
         found = Settings(**data)
     except ValidationError as error:
         raise ConfigurationError("\n".join(f"{path}: {line}" for line in sentences(error, Settings))) from None
-    raise_problems(path, found.apple.problems())
+    raise_problems(path, [*found.apple.problems(), *found.web.problems()])
     here = path.resolve().parent
-    files = {name: str(here / file) for name in _APPLE_FILES if (file := getattr(found.apple, name))}
     return found.model_copy(
         update={
             "data_folder": here / found.data_folder,
             "projects_folder": here / found.projects_folder,
-            "apple": found.apple.model_copy(update=files),
+            **{name: _below(here, getattr(found, name), keys) for name, keys in _FILES.items()},
         }
     )
+
+
+def _below(here: Path, section: BaseModel, keys: tuple[str, ...]) -> BaseModel:
+    """Return a section whose files are below a folder."""
+    return section.model_copy(update={key: str(here / file) for key in keys if (file := getattr(section, key))})
 
 
 def example_toml(**values: Any) -> str:
@@ -130,6 +139,6 @@ def _example(values: dict[str, Any]) -> Iterator[str]:
 
 
 def _toml(value: Any) -> str:
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | bool):
         return json.dumps(value)
     return str(value) if isinstance(value, int | float) else '"' + str(value).replace("\\", "\\\\") + '"'

@@ -11,14 +11,27 @@ from flatfile_sync.store.tables import passes
 from flatfile_sync.store.wallet_tables import registrations
 
 
-def add(conn: Connection, *, device: str, pass_no: int, push_token: str, now: datetime) -> bool:
-    """Register a device for a pass, or note its new push token; return whether it is a new registration."""
+def add(
+    conn: Connection, *, device: str, pass_no: int, push_token: str, now: datetime, most: int | None = None
+) -> bool | None:
+    """Register a device for a pass, or note its new push token; return whether it is a new registration.
+
+    None = it is not registered: the pass has `most` devices already, or the device `most` passes.
+    """
+    _lock(conn, [pass_no])
     chosen = (registrations.c.device == device) & (registrations.c.pass_no == pass_no)
     known = conn.execute(
         sa.update(registrations).where(chosen).values(push_token=push_token, registered_at=now, held_until=None)
     )
     if known.rowcount:
         return False
+    if most is not None:
+        for condition in (registrations.c.device == device, registrations.c.pass_no == pass_no):
+            if (
+                conn.execute(sa.select(sa.func.count()).select_from(registrations).where(condition)).scalar_one()
+                >= most
+            ):
+                return None
     conn.execute(
         sa.insert(registrations).values(device=device, pass_no=pass_no, push_token=push_token, registered_at=now)
     )
@@ -29,6 +42,7 @@ def add(conn: Connection, *, device: str, pass_no: int, push_token: str, now: da
 def remove(conn: Connection, *, device: str, pass_no: int) -> bool:
     """Take a device off a pass; return whether it was registered."""
     chosen = (registrations.c.device == device) & (registrations.c.pass_no == pass_no)
+    _lock(conn, [pass_no])
     gone = conn.execute(sa.delete(registrations).where(chosen)).rowcount > 0
     if gone:
         _count(conn, [pass_no])
@@ -43,6 +57,7 @@ def drop_tokens(conn: Connection, gone: Sequence[tuple[str, datetime | None]]) -
         if since is not None:
             chosen &= registrations.c.registered_at <= since
         numbers = list(conn.execute(sa.select(registrations.c.pass_no).where(chosen)).scalars())
+        _lock(conn, numbers)
         removed += conn.execute(sa.delete(registrations).where(chosen)).rowcount
         _count(conn, numbers)
     return removed
@@ -63,9 +78,12 @@ def tokens_of(conn: Connection, pass_nos: Sequence[int]) -> dict[int, tuple[str,
 def changed_since(conn: Connection, *, device: str, tag: int | None) -> tuple[list[str], int]:
     """Return the ids of a device's passes changed after a tag (all without one), and the tag to ask with next time.
 
-    Only what no later commit can precede is listed, so that no device skips a change (see `dialects.next_tag`).
+    Only what no later commit can precede is listed, so that no device skips a change (see `dialects.next_tag`). A tag
+    that was never given out (the database was restored from a backup) is none.
     """
     below = visible_below(conn)
+    if tag is not None and tag >= below:
+        tag = None
     chosen = (registrations.c.device == device) & (passes.c.tag < below)
     if tag is not None:
         chosen &= passes.c.tag > tag
@@ -73,6 +91,12 @@ def changed_since(conn: Connection, *, device: str, tag: int | None) -> tuple[li
     rows = conn.execute(sa.select(passes.c.id).select_from(joined).where(chosen).order_by(passes.c.tag, passes.c.no))
     # The next question begins below what this snapshot could not see yet, even if nothing of this device changed.
     return list(rows.scalars()), below - 1
+
+
+def _lock(conn: Connection, pass_nos: Sequence[int]) -> None:
+    """Let nobody else count these passes' devices until this transaction ends (PostgreSQL), lowest number first."""
+    for number in sorted(set(pass_nos)):
+        conn.execute(sa.select(passes.c.no).where(passes.c.no == number).with_for_update())
 
 
 def _count(conn: Connection, pass_nos: Sequence[int]) -> None:

@@ -14,6 +14,8 @@ from flatfile_sync.domain.failures import ConfigurationError
 
 # As long as the digest: RFC 2104 section 3 advises against less.
 LEAST_KEY_BYTES: Final = 32
+KEY_ID: Final = "token_key"
+"""The entry of a pass's memory that holds the id of its key."""
 
 
 class Token(NamedTuple):

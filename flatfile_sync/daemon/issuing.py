@@ -1,0 +1,74 @@
+"""Where the store's passes meet Apple's certificate: what the web service hands out."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from flatfile_sync.domain.failures import PermanentFailure
+from flatfile_sync.domain.project import Project
+from flatfile_sync.domain.states import Platform
+from flatfile_sync.pipeline.kit import Projects
+from flatfile_sync.pipeline.showing import showing
+from flatfile_sync.store import memories, passes
+from flatfile_sync.store.database import Connection, Priority, Store
+from flatfile_sync.store.passes import PassRow
+from flatfile_sync.wallets.apple.issuing import Issuer
+from flatfile_sync.wallets.apple.tokens import KEY_ID
+
+# Whether a project's files changed is looked at so often: each look asks the disk about all of them.
+_LOOK_EVERY: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passes:
+    """Issues Apple passes as they are now."""
+
+    store: Store
+    projects: Projects
+    issuer: Issuer
+    monotonic: Callable[[], float] = time.monotonic
+    _seen: dict[str, tuple[float, Project]] = field(default_factory=dict)
+
+    async def issue(self, row: PassRow) -> bytes:
+        """Return the pkpass of a pass. Raises `PermanentFailure` if it has none, `ConfigurationError`."""
+        project = await self.project(row.project)
+        pass_type = project.pass_type(row.pass_type)
+        if pass_type is None:
+            raise PermanentFailure(f"The project {project.name!r} has no pass type {row.pass_type!r} any more.")
+        key_id = await self._key(row)
+        shown = await self.store.read(lambda conn: showing(conn, row, project))
+        return await asyncio.to_thread(self.issuer.issue, pass_type, shown, key_id=key_id)
+
+    async def version(self, row: PassRow) -> str:
+        """Return the version of a pass's project: with another, the same pass may look different."""
+        return (await self.project(row.project)).version
+
+    async def project(self, name: str) -> Project:
+        """Return a project as its files said a moment ago."""
+        known = self._seen.get(name)
+        if known is None or self.monotonic() - known[0] > _LOOK_EVERY:
+            known = self._seen[name] = (self.monotonic(), await asyncio.to_thread(self.projects.current, name))
+        return known[1]
+
+    async def _key(self, row: PassRow) -> str:
+        """Return the id of the key of a pass's token, chosen when the pass is made for the first time."""
+        known = await self.store.read(lambda conn: _memory(conn, row.no).get(KEY_ID))
+        return (
+            str(known)
+            if known
+            else await self.store.write(lambda conn: self._choose(conn, row), priority=Priority.DOOR)
+        )
+
+    def _choose(self, conn: Connection, row: PassRow) -> str:
+        # Locked, so that of two who make it at the same time the second finds what the first chose.
+        passes.load_many(conn, [row.no], lock=True)
+        memory = _memory(conn, row.no)
+        key_id = str(memory.setdefault(KEY_ID, self.issuer.tokens.issue(row.id).key_id))
+        memories.keep_many(conn, Platform.APPLE.value, {row.no: memory})
+        return key_id
+
+
+def _memory(conn: Connection, pass_no: int) -> dict[str, Any]:
+    return memories.of_passes(conn, Platform.APPLE.value, [pass_no]).get(pass_no, {})
