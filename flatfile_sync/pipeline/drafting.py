@@ -19,7 +19,7 @@ from flatfile_sync.pipeline.merging import Circumstances, Owing, merge_chunk
 from flatfile_sync.pipeline.orders import read_orders, verdict_columns
 from flatfile_sync.pipeline.pausing import no_collection
 from flatfile_sync.spool.local import sync_folder, write_file
-from flatfile_sync.store.passes import PassRow, Rewrite, Stamp
+from flatfile_sync.store.passes import Rewrite, Stamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ def draft_chunk(plan: Path, name: str, stored: bytes | str, *, main: bool, aroun
     """
     with no_collection():
         asked = read_orders(plan, main=main)
-        rows = {row.no: row for row in map(PassRow._make, orjson.loads(stored))}
+        rows = {row[0]: row for row in orjson.loads(stored)}
         outcome = merge_chunk(asked.orders, rows, {}, around=around)
         data, sha256 = encode(verdict_columns(outcome, asked.failed, around.now), VERDICT)
         file = f"{name}-{secrets.token_hex(4)}.arrow"

@@ -103,12 +103,16 @@ class Circumstances:
 
 def merge_chunk(
     orders: Sequence[Order],
-    stored: Mapping[int, PassRow],
+    stored: Mapping[int, Sequence[Any]],
     refused: Mapping[int, Issue],
     *,
     around: Circumstances,
 ) -> Outcome:
-    """Return what a chunk changes. `refused` are records whose corrected identifier is not to be had."""
+    """Return what a chunk changes.
+
+    `stored` are the passes by number, in the order of `PassRow`; `refused` are records whose corrected identifier is
+    not to be had.
+    """
     result = Outcome()
     groups: dict[int, Sequence[Order]] = {order.pass_no: (order,) for order in orders}
     if refused or len(groups) < len(orders):
@@ -118,7 +122,7 @@ def merge_chunk(
         if row is not None and len(group) == 1 and not group[0].extra and group[0].op != Operation.VOID:
             _merge_values(row, group[0], result, around)
         elif row is not None:
-            _merge_pass(row, group, result, around)
+            _merge_pass(PassRow._make(row), group, result, around)
         elif pass_no < 0:
             _merge_new(group, result, around)
         else:
@@ -216,10 +220,10 @@ def _same(one: object, other: object) -> bool:
     return one == other and one.__class__ is other.__class__
 
 
-def _merge_values(row: PassRow, order: Order, result: Outcome, around: Circumstances) -> None:
+def _merge_values(row: Sequence[Any], order: Order, result: Outcome, around: Circumstances) -> None:
     """Merge the usual case without detours: the only record of a pass that exists, with nothing but values."""
     no, pass_id, _, pass_type, status, revision, text, expires_at, writers, apple, google, modified_at = row
-    if around.refuse_stale and _stale(row, orjson.loads(writers), (order,), result, around):
+    if around.refuse_stale and _stale(PassRow._make(row), orjson.loads(writers), (order,), result, around):
         return
     document: Document = orjson.loads(text)
     merged = document | order.patch

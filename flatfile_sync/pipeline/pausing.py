@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-_YOUNG: Final = 50_000
+_YOUNG: Final = 200_000
 
 
 def collect_seldom() -> None:
-    """Let the collector of this process forget what has been imported, and look at new objects by the ten thousand."""
+    """Let the collector of this process forget what has been imported, and look at new objects seldom."""
     gc.freeze()
     gc.set_threshold(_YOUNG, 20, 20)
 
