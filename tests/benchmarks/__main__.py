@@ -23,6 +23,7 @@ from tests.benchmarks.table import show
 
 _BUILD = Path(__file__).parents[2] / "build"
 _PER_ROW = 20_000
+_PUSHES = 5000
 
 
 def main() -> None:
@@ -68,6 +69,8 @@ def _measure(folder: Path, rows: int, *, shuffled: bool) -> dict[str, Any]:
             shutil.copyfile(database, Path(place) / "flatfile.db")
             shutil.copyfile(file, Path(place) / file.name)
             figures[name] = _run("line" if name == "memory" else name, arguments, Path(place))
+    with console.status("pushes"):
+        figures["pushes"] = _run("pushes", [str(_PUSHES)], folder)
     figures["floor"]["rows_per_second"] = rows / figures["floor"]["seconds"]
     figures["per_row"]["rows_per_second"] = few / figures["per_row"]["seconds"]
     return figures

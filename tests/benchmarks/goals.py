@@ -31,6 +31,8 @@ def judge(figures: dict[str, Any]) -> list[Goal]:
     peak = figures["memory"]["line"]["all_mb"]
     large = figures.get("large")
     growth = (large["line"]["all_mb"] - peak) * 1_000_000 / (large["rows"] - figures["rows"]) if large else None
+    pushes = figures["pushes"]
+    ours, beside = pushes["ours"], pushes["aioapns"]
     return [
         _at_least("whole line, rows/s", speed, LINE_ROWS_PER_SECOND, ",.0f"),
         _at_least("whole line, times the per-row baseline", speed / per_row, TIMES_PER_ROW, ".1f"),
@@ -43,6 +45,8 @@ def judge(figures: dict[str, Any]) -> list[Goal]:
         ),
         _at_most("close beside the apply, p99, s", close, CLOSE_P99, ".3f"),
         _at_most("loop lag beside the apply, p99, s", lag, LAG_P99, ".3f"),
+        _at_least("APNs pushes per core, times aioapns", ours["per_core"] / beside["per_core"], 1, ".2f"),
+        _at_most("pushes lost or doubled under GOAWAY", ours["lost"] + ours["doubled"], 0, ",.0f"),
     ]
 
 

@@ -36,9 +36,21 @@ def show(figures: dict[str, Any], goals: list[Goal]) -> None:
         found = figures["busy"][key]
         beside.add_row(name, f"{found['count']:,}", *(f"{found[part]:.4f}" for part in ("p50", "p99", "max")))
     console.print(beside)
+    console.print(_pushes(figures["pushes"]))
     verdicts = Table(title="Goals")
     for heading in ("goal", "measured", "reach", ""):
         verdicts.add_column(heading, justify="right" if heading in {"measured", "reach"} else "left")
     for goal in goals:
         verdicts.add_row(goal.name, goal.figure, goal.goal, "[green]met[/]" if goal.met else "[red]missed[/]")
     console.print(verdicts)
+
+
+def _pushes(figures: dict[str, Any]) -> Table:
+    pushes = Table(title=f"{figures['pushes']:,} pushes to the APNs double, a GOAWAY every 300 streams")
+    for heading in ("client", "pushes/s and core", "pushes/s", "lost", "doubled"):
+        pushes.add_column(heading, justify="left" if heading == "client" else "right")
+    for client in ("ours", "aioapns"):
+        took = figures[client]
+        counts = (f"{took[name]:,.0f}" for name in ("per_core", "per_second", "lost", "doubled"))
+        pushes.add_row(client, *counts)
+    return pushes
