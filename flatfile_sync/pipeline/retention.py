@@ -17,13 +17,15 @@ from sqlalchemy.engine import Connection
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.domain.project import Retention
 from flatfile_sync.pipeline.kit import Kit
-from flatfile_sync.store import retention
+from flatfile_sync.store import nonces, retention
 from flatfile_sync.store.database import Priority
 
 T = TypeVar("T")
 
 # Younger than this, a file may be on its way to a row: kept by a step that has not committed yet.
 ORPHAN_AGE = timedelta(days=1)
+# A callback says itself when it expires; this is long after.
+NONCES_KEPT = timedelta(days=90)
 _BATCH = 500
 
 _log = structlog.get_logger()
@@ -45,6 +47,7 @@ async def expire(*, kit: Kit) -> Removed:
     for account, project in (await kit.store.read(retention.projects_of_accounts)).items():
         await _expire_account(account, _kept(project, kit), now, removed, kit)
     await _remove_orphans(now, removed, kit)
+    await _write(partial(nonces.forget, before=now - NONCES_KEPT), kit)
     if removed != Removed():
         _log.info(
             "retention_removed",

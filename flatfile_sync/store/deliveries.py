@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain.delivery import Delivery, Settlement
 from flatfile_sync.domain.states import DeliveryKind, DeliveryState, Lane, Outcome, Platform, Purpose
-from flatfile_sync.store.dialects import insert_alike, insert_many, join_outwards, key_set
+from flatfile_sync.store.dialects import insert_alike, insert_many, is_sqlite, join_outwards, key_set
 from flatfile_sync.store.tables import deliveries, passes
 
 _OWED = ("project", "pass_no", "platform", "revision", "lane", "drop_id", "record", "due_at")
@@ -60,6 +61,26 @@ def owe_content(
         "attempts": 0,
     }
     insert_alike(conn, deliveries, _CONTENT, rows, shared)
+
+
+def owe_current(
+    conn: Connection, *, project: str, pass_no: int, platform: str, revision: int, lane: Lane, now: datetime
+) -> bool:
+    """Owe a pass's content for a reason other than a drop; return whether none was owed already."""
+    insert = (sqlite if is_sqlite(conn) else postgresql).insert(deliveries)
+    statement = insert.values(
+        project=project,
+        pass_no=pass_no,
+        platform=platform,
+        revision=revision,
+        lane=lane,
+        kind=DeliveryKind.CONTENT,
+        state=DeliveryState.DUE,
+        attempts=0,
+        due_at=now,
+    )
+    # What is open already will carry the content as it is then.
+    return conn.execute(statement.on_conflict_do_nothing().returning(deliveries.c.id)).first() is not None
 
 
 def owe_messages(conn: Connection, rows: Iterable[MessageRow]) -> None:

@@ -60,6 +60,7 @@ class GoogleDouble:
         self.tokens = Tokens(self.account, clock=clock)
         self.saving = Saving(self.wallet, self.account)
         self.served: dict[str, Answer] = {}
+        self.served_count: Counter[str] = Counter()
         self.port = 0
         self.connections = self.batches = self.seen = 0
         self.largest_batch = 0
@@ -131,6 +132,7 @@ class GoogleDouble:
         if parts.path == "/token":
             return self.tokens.grant(body)
         if method == "GET" and parts.path in self.served:
+            self.served_count[parts.path] += 1
             return self.served[parts.path]
         if parts.path == "/batch":
             return self._batch(headers, body)
