@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic.alias_generators import to_camel
 
-from flatfile_sync.config.descriptor import DataModelFile, FeedFile, FieldFile, ProjectFile
+from flatfile_sync.config.descriptor import DataModelFile, FeedFile, FieldFile, NotificationsFile, ProjectFile
 from flatfile_sync.domain.columns import Role, column
 from flatfile_sync.domain.spelling import did_you_mean
+from flatfile_sync.domain.windows import Hours
 
 BOUNDS: Final = ("minimum", "maximum", "exclusive_minimum", "exclusive_maximum")
 _INSTRUCTIONS: Final = ("status", "expires_at", "op", "notification.*", "consent.*")
@@ -150,12 +151,27 @@ def _feed_problems(path: str, feed: FeedFile, model: DataModelFile, pass_types: 
             yield f"{path}.required[{place}]: {name!r} is required, but no pattern of `writable` lets it in."
     if feed.pass_type is not None and feed.pass_type not in pass_types:
         yield f"{path}.pass_type: there is no pass type {feed.pass_type!r}.{did_you_mean(feed.pass_type, pass_types)}"
+    yield from _notification_problems(f"{path}.notifications", feed.notifications, model)
     zone = (feed.expected_by or "").partition(" ")[2]
     if zone:
         try:
             ZoneInfo(zone)
         except (KeyError, ValueError, OSError):
             yield f"{path}.expected_by: found {feed.expected_by!r}, expected a time and a zone, 06:30 Europe/Paris."
+
+
+def _notification_problems(path: str, told: NotificationsFile, model: DataModelFile) -> Iterator[str]:
+    fields = {field.name: field for field in model.fields}
+    if told.timezone is not None and told.timezone not in fields:
+        near = did_you_mean(told.timezone, list(fields))
+        yield f"{path}.timezone: {told.timezone!r} is no field of the data model.{near}"
+    elif told.timezone is not None and fields[told.timezone].type != "string":
+        yield f"{path}.timezone: {told.timezone!r} is of type {fields[told.timezone].type}, expected a string."
+    if told.window is not None and told.quiet is not None:
+        window, quiet = Hours(*told.window), Hours(*told.quiet)
+        # What is open at all is open at its beginning: that of the window, or the end of the quiet hours.
+        if quiet.cover(window.start) and not window.cover(quiet.end):
+            yield f"{path}.window: it lies within the quiet hours, so that no message would ever go."
 
 
 def _corrects_nothing(pattern: str, model: DataModelFile) -> bool:

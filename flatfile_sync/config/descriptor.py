@@ -5,7 +5,7 @@
 """
 
 import re
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -27,6 +27,24 @@ def parse_duration(text: Any) -> timedelta:
 Duration = Annotated[
     timedelta, BeforeValidator(parse_duration), WithJsonSchema({"type": "string", "pattern": r"^\d+\s*[smhd]$"})
 ]
+
+
+def parse_hours(text: Any) -> tuple[time, time]:
+    """Return `09:00-20:00` as its two times of the day."""
+    found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*(?:([01]\d|2[0-3]):([0-5]\d)|24:00)", str(text))
+    if not isinstance(text, str) or found is None:
+        raise ValueError("two times of the day like 09:00-20:00")
+    begin, end = time(int(found[1]), int(found[2])), time(int(found[3] or 0), int(found[4] or 0))
+    if begin == end:
+        raise ValueError("two different times of the day like 09:00-20:00; without the key every time is right")
+    return begin, end
+
+
+_HOURS = r"^([01]\d|2[0-3]):[0-5]\d\s*-\s*(([01]\d|2[0-3]):[0-5]\d|24:00)$"
+HoursOfDay = Annotated[
+    tuple[time, time], BeforeValidator(parse_hours), WithJsonSchema({"type": "string", "pattern": _HOURS})
+]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Whole = Annotated[int, Field(strict=True)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 
@@ -99,7 +117,38 @@ class GuardsFile(_Closed):
     max_reject_percent: Annotated[float, Field(strict=True, ge=0, le=100)] | Literal[False] = 5.0
     percent_from: Whole = Field(default=20, ge=1)
     first_records: Annotated[Whole, Field(ge=1)] | Literal[False] = 100
+    max_notifications: Annotated[Whole, Field(ge=0)] | Literal[False] = Field(
+        default=False, description="Records with a message in one file."
+    )
+    max_notification_percent: Annotated[float, Field(strict=True, ge=0)] | Literal[False] = Field(
+        default=False, description="The same, as a percentage of the project's passes."
+    )
     action: Literal["reject", "hold"] = "reject"
+
+
+class CapFile(_Closed):
+    """At most so many messages to one pass within a time."""
+
+    messages: Whole = Field(ge=1)
+    within: Duration
+
+
+class NotificationsFile(_Closed):
+    """How a feed's messages go out."""
+
+    window: HoursOfDay | None = Field(default=None, description="Messages go between these times of the day only.")
+    quiet: HoursOfDay | None = Field(default=None, description="No message goes between these times of the day.")
+    days: list[Weekday] = Field(
+        default=["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+        min_length=1,
+        description="Messages go on these days.",
+    )
+    timezone: str | None = Field(
+        default=None, description="The field that names the holder's time zone; without it the project's counts."
+    )
+    cap: CapFile | None = Field(default=None, description="How many messages a pass gets, of all feeds together.")
+    transactional: bool = Field(default=False, description="Hours and cap hold for transactional messages too.")
+    repeat: bool = Field(default=True, description="A text that equals the one before is told again.")
 
 
 class FeedFile(_Closed):
@@ -118,6 +167,7 @@ class FeedFile(_Closed):
     quoted_empty_sets: bool = False
     notification_alias: bool = False
     purpose: Purpose | None = None
+    notifications: NotificationsFile = NotificationsFile()
     lane: Literal["operational", "bulk"] = "operational"
     guards: GuardsFile = GuardsFile()
     stale: Literal["reject", "apply"] = "reject"

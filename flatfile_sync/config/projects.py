@@ -10,7 +10,14 @@ import orjson
 from pydantic import TypeAdapter
 
 from flatfile_sync.config.consistency import BOUNDS, model_problems, project_problems
-from flatfile_sync.config.descriptor import DataModelFile, FeedFile, FieldFile, GuardsFile, ProjectFile
+from flatfile_sync.config.descriptor import (
+    DataModelFile,
+    FeedFile,
+    FieldFile,
+    GuardsFile,
+    NotificationsFile,
+    ProjectFile,
+)
 from flatfile_sync.config.pass_types import PassTypeReader
 from flatfile_sync.config.problems import raise_problems
 from flatfile_sync.config.reading import read
@@ -25,13 +32,20 @@ from flatfile_sync.domain.project import (
     GuardAction,
     Guards,
     IdentifierKind,
+    Notifications,
     OnError,
     Project,
     Retention,
 )
 from flatfile_sync.domain.spelling import did_you_mean
+from flatfile_sync.domain.windows import Cap, Hours, Hush
 
 _PROJECT: Final = TypeAdapter(Project)
+_LIMITS: Final = (
+    *("max_reject_count", "max_reject_percent", "first_records"),
+    *("max_notifications", "max_notification_percent"),
+)
+_WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class ProjectFolder:
@@ -102,7 +116,7 @@ def load_project(folder: Path, reader: PassTypeReader) -> Project:
         timezone=settings.timezone,
         model=understood,
         pass_types=reader.read_all(folder, model=understood, url_hosts=hosts, timezone=settings.timezone),
-        feeds=tuple(_feed(feed) for feed in settings.feeds),
+        feeds=tuple(_feed(feed, model) for feed in settings.feeds),
         retention=Retention(**dict(settings.retention)),
         url_hosts=hosts,
     )
@@ -148,20 +162,37 @@ def _bound(field: FieldFile, value: float | str | None) -> int | Decimal | str |
     return Decimal(str(value)) if field.type == "number" else int(value)
 
 
-def _feed(feed: FeedFile) -> Feed:
+def _feed(feed: FeedFile, model: DataModelFile) -> Feed:
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in dict(feed).items()
-        if name not in {"guards", "stale"}
+        if name not in {"guards", "stale", "notifications"}
     }
-    return Feed(**values, guards=_guards(feed.guards), stale=FeedOrder(feed.stale))
+    return Feed(
+        **values,
+        guards=_guards(feed.guards),
+        stale=FeedOrder(feed.stale),
+        notifications=_notifications(feed.notifications, model),
+    )
+
+
+def _notifications(told: NotificationsFile, model: DataModelFile) -> Notifications:
+    targets = {field.name: field.target or field.name for field in model.fields}
+    return Notifications(
+        hours=Hush(
+            window=Hours(*told.window) if told.window else None,
+            quiet=Hours(*told.quiet) if told.quiet else None,
+            days=tuple(place for place, name in enumerate(_WEEKDAYS) if name in told.days),
+        ),
+        timezone=targets[told.timezone] if told.timezone else None,
+        cap=Cap(messages=told.cap.messages, within=told.cap.within) if told.cap else None,
+        transactional=told.transactional,
+        repeat=told.repeat,
+    )
 
 
 def _guards(guards: GuardsFile) -> Guards:
-    limits = {
-        name: None if getattr(guards, name) is False else getattr(guards, name)
-        for name in ("max_reject_count", "max_reject_percent", "first_records")
-    }
+    limits = {name: None if getattr(guards, name) is False else getattr(guards, name) for name in _LIMITS}
     return Guards(**limits, percent_from=guards.percent_from, action=GuardAction(guards.action))
 
 

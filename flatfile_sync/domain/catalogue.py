@@ -274,6 +274,12 @@ _ENTRIES: Final = (
         message="The first {limit} records all have errors.",
         hint="Look at the first issue: usually one column is wrong in the whole file.",
     ),
+    IssueCode(
+        code="G03",
+        title="Too many notifications",
+        message="{observed} records would notify a holder; the feed takes at most {limit} ({rule}).",
+        hint="Check whom the file is for; split it, or ask the operator to raise the limit.",
+    ),
 )
 
 CATALOGUE: Final = {entry.code: entry for entry in _ENTRIES}

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from flatfile_sync.domain.states import Operation, Purpose
+from flatfile_sync.domain.windows import Cap, Hush
 
 FieldType = Literal["string", "integer", "number", "boolean", "date", "datetime", "time", "year"]
 
@@ -137,13 +138,39 @@ class GuardAction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guards:
-    """Limits checked after plan, before the first change. None switches a guard off."""
+    """Limits checked after plan, before the first change. None switches a guard off.
+
+    `max_notifications` bounds the records with a message, `max_notification_percent` the same as a share of the
+    project's passes.
+    """
 
     max_reject_count: int | None = None
     max_reject_percent: float | None = 5.0
     percent_from: int = 20
     first_records: int | None = 100
+    max_notifications: int | None = None
+    max_notification_percent: float | None = None
     action: GuardAction = GuardAction.REJECT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notifications:
+    """How a feed's messages go out.
+
+    `timezone` is the document key that names the holder's zone; where it names none, the project's counts. Hours and
+    cap hold for marketing; with `transactional` for everything. With `repeat` a text that equals the one before is
+    told again.
+    """
+
+    hours: Hush = field(default_factory=Hush)
+    timezone: str | None = None
+    cap: Cap | None = None
+    transactional: bool = False
+    repeat: bool = True
+
+    def restricts(self, purpose: Purpose) -> bool:
+        """Return whether hours and cap hold for messages of a purpose."""
+        return self.transactional or purpose is Purpose.MARKETING
 
 
 class FeedOrder(StrEnum):
@@ -170,6 +197,7 @@ class Feed:
     quoted_empty_sets: bool = False
     notification_alias: bool = False
     purpose: Purpose | None = None
+    notifications: Notifications = field(default_factory=Notifications)
     lane: Literal["operational", "bulk"] = "operational"
     guards: Guards = field(default_factory=Guards)
     stale: FeedOrder = FeedOrder.REJECT

@@ -28,7 +28,7 @@ from flatfile_sync.pipeline.header import shown_names
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.pipeline.resolving import Resolved, distinct_keys, resolve_chunk
 from flatfile_sync.pipeline.tails import assign, split_off
-from flatfile_sync.store import chunks, drops, identifiers
+from flatfile_sync.store import chunks, drops, identifiers, passes
 from flatfile_sync.store.identifiers import Matches
 
 
@@ -74,6 +74,8 @@ async def plan(
             failed=int(failed.sum()),
             leading_failures=int(sound[0]) if len(sound) else len(failed),
             child=drop.parent_id is not None,
+            messages=_messages(parts, failed),
+            passes=await _passes(project, feed, kit),
         )
     issues = [*_of_the_drop(drop), *checked.issues, *([tripped.issue] if tripped else [])]
     names = shown_names(checked.reading.columns, project, feed)
@@ -86,6 +88,18 @@ async def plan(
     return await kit.store.write(
         lambda conn: _commit(conn, drop, planned, ack, kit=kit, held=held, summary=summary, values=values)
     )
+
+
+def _messages(parts: Sequence[Resolved], failed: npt.NDArray[np.bool_]) -> int:
+    """Return how many sound records carry a message."""
+    return int((np.concatenate([part.messages for part in parts]) & ~failed).sum()) if parts else 0
+
+
+async def _passes(project: Project, feed: Feed, kit: Kit) -> int:
+    """Return how many passes the project has, if a guard of the feed wants to know."""
+    if feed.guards.max_notification_percent is None:
+        return 0
+    return await kit.store.read(lambda conn: passes.count(conn, project.name))
 
 
 def _look_up(conn: Connection, project: str, wanted: dict[str, list[str]]) -> dict[str, Matches]:

@@ -35,6 +35,7 @@ _COPIED = ("record", "line", "line_end", "offset", "length", "key", "key_type", 
 class Resolved:
     """A chunk after resolution. `pass_nos` has one number per record; `apart` marks records with `set.id` columns.
 
+    `messages` marks the records that carry a message.
     `new_keys` and `new_records` pair a 64-bit hash of each identifier that found no pass with its record; they are
     empty in a feed that creates nothing.
     """
@@ -43,6 +44,7 @@ class Resolved:
     first: int
     pass_nos: npt.NDArray[np.int64]
     apart: npt.NDArray[np.bool_]
+    messages: npt.NDArray[np.bool_]
     failed: npt.NDArray[np.bool_]
     new_keys: npt.NDArray[np.uint64]
     new_records: npt.NDArray[np.int32]
@@ -128,6 +130,7 @@ def resolve_chunk(
         # What a rejected record names is nobody's to apply.
         pass_nos=np.where(failed, 0, np.array(pass_nos, dtype=np.int64)),
         apart=_holding(table, '"set_ids"'),
+        messages=_holding(table, '"messages"'),
         failed=np.array(failed, dtype=bool),
         new_keys=np.array(hashes, dtype=np.uint64),
         new_records=np.array(hashed, dtype=np.int32),

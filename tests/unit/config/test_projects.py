@@ -1,5 +1,6 @@
 import shutil
 from dataclasses import replace
+from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ from flatfile_sync.config.changes import incompatible_changes
 from flatfile_sync.config.projects import dump
 from flatfile_sync.daemon.projects import open_projects, read_project
 from flatfile_sync.domain.failures import ConfigurationError
-from flatfile_sync.domain.project import Constraints
+from flatfile_sync.domain.project import Constraints, Notifications
+from flatfile_sync.domain.states import Purpose
+from flatfile_sync.domain.windows import Cap, Hours, Hush
 from flatfile_sync.spool.images import Images
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
@@ -28,12 +31,34 @@ def project(tmp_path):
     return edit
 
 
+def campaigns(settings):
+    """Return an edit that gives the feed `campaigns` a policy of its own."""
+    return 'purpose = "marketing"', f'purpose = "marketing"\nnotifications = {{ {settings} }}'
+
+
 @pytest.mark.parametrize("name", ["loyalty", "events"])
 def test_the_examples_load_and_survive_a_round_trip(name):
     loaded = read_project(SCHEMAS / name)
     again = open_projects(SCHEMAS).load(dump(loaded))
     assert again == loaded
     assert dump(again) == dump(loaded)
+
+
+def test_how_a_feed_notifies_is_read(project):
+    told = (
+        'window = "09:00-24:00", quiet = "12:00-13:30", days = ["mon", "sun"], timezone = "metadata.source", '
+        'cap = { messages = 2, within = "7d" }, transactional = true, repeat = false'
+    )
+    feed = read_project(project("project.toml", *campaigns(told))).feed("campaigns")
+    assert feed.notifications == Notifications(
+        hours=Hush(window=Hours(time(9), time(0)), quiet=Hours(time(12), time(13, 30)), days=(0, 6)),
+        timezone="metadata.source",
+        cap=Cap(messages=2, within=timedelta(days=7)),
+        transactional=True,
+        repeat=False,
+    )
+    assert Notifications(transactional=True).restricts(Purpose.TRANSACTIONAL)
+    assert [purpose for purpose in Purpose if Notifications().restricts(purpose)] == [Purpose.MARKETING]
 
 
 def test_a_version_names_the_content(project):
@@ -69,6 +94,37 @@ def test_a_version_names_the_content(project):
         ("project.toml", "_percent = 2.0", "_percent = 200", "found 200, expected less than or equal to 100 or false."),
         ("project.toml", "_percent = 2.0", "_count = -1", "_count: found -1, expected greater than or equal to 0 or"),
         ("project.toml", '["members*.csv"]', "[]", "feeds[0].globs: found [], expected at least 1 entry."),
+        (
+            "project.toml",
+            *campaigns('window = "9-20"'),
+            "notifications.window: found '9-20', expected two times of the",
+        ),
+        (
+            "project.toml",
+            *campaigns('quiet = "21:00-21:00"'),
+            "expected two different times of the day like 09:00-20:00",
+        ),
+        ("project.toml", *campaigns('days = ["mo"]'), "notifications.days[0]: found 'mo', expected 'mon', 'tue'"),
+        (
+            "project.toml",
+            *campaigns("cap = { messages = 0, within = '7d' }"),
+            "cap.messages: found 0, expected greater",
+        ),
+        (
+            "project.toml",
+            *campaigns('timezone = "additionalData.zone"'),
+            "feeds[3].notifications.timezone: 'additionalData.zone' is no field of the data model.",
+        ),
+        (
+            "project.toml",
+            *campaigns('timezone = "additionalData.points"'),
+            "'additionalData.points' is of type integer, expected a string.",
+        ),
+        (
+            "project.toml",
+            *campaigns('window = "09:00-12:00", quiet = "08:00-12:00"'),
+            "notifications.window: it lies within the quiet hours, so that no message would ever go.",
+        ),
         (
             "project.toml",
             '"set.id.*"',
