@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 
 from flatfile_sync.domain.delivery import Delivery
-from flatfile_sync.domain.states import DeliveryKind, DeliveryState, Lane, PassStatus, Platform
+from flatfile_sync.domain.states import DeliveryKind, DeliveryState, Lane, Outcome, PassStatus, Platform
 from flatfile_sync.wallets.google.account import Source, service_account
 from flatfile_sync.wallets.google.client import Client, http_client
 from flatfile_sync.wallets.google.links import Links
@@ -168,7 +168,8 @@ async def line(*, saved=(), **changes):
     async with google(**google_settings) as (double, client):
         found = Line(platform(client, **changes), double)
         if saved:
-            await found.send(*(parcel(-number, pass_no=number, installed=0) for number in saved))
+            settled = await found.send(*(parcel(-number, pass_no=number, installed=0) for number in saved))
+            assert {entry.outcome for entry in settled.values()} == {Outcome.SENT}
             for number in saved:
                 double.wallet.saved(f"{ISSUER}.p{number}")
                 found.memories[number]["users"] = True

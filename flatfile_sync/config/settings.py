@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from flatfile_sync.config.apple import AppleSettings
+from flatfile_sync.config.google import GoogleSettings
 from flatfile_sync.config.problems import raise_problems, sentences
 from flatfile_sync.config.web import WebSettings
 from flatfile_sync.domain.failures import ConfigurationError
@@ -63,6 +64,9 @@ class Settings(BaseSettings):
     work: WorkSettings = Field(default=WorkSettings(), description="Heavy work.")
     sandbox: SandboxSettings = Field(default=SandboxSettings(), description="Stand-ins for Apple and Google.")
     apple: AppleSettings = Field(default=AppleSettings(), description="Apple Wallet. Secrets are never written here.")
+    google: GoogleSettings = Field(
+        default=GoogleSettings(), description="Google Wallet. Secrets are never written here."
+    )
     log: LogSettings = Field(default=LogSettings(), description="The log, on standard error.")
 
     @property
@@ -83,9 +87,10 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
-_SECTIONS: Final = ("sftp", "web", "work", "sandbox", "apple", "log")
+_SECTIONS: Final = ("sftp", "web", "work", "sandbox", "apple", "google", "log")
 _FILES: Final = {
     "apple": ("certificate_file", "key_file", "wwdr_file"),
+    "google": ("service_account_file", "authorities_file"),
     "web": ("certificate_file", "key_file"),
 }
 
@@ -102,7 +107,7 @@ def load_settings(path: Path) -> Settings:
         found = Settings(**data)
     except ValidationError as error:
         raise ConfigurationError("\n".join(f"{path}: {line}" for line in sentences(error, Settings))) from None
-    raise_problems(path, [*found.apple.problems(), *found.web.problems()])
+    raise_problems(path, [*found.apple.problems(), *found.google.problems(), *found.web.problems()])
     here = path.resolve().parent
     return found.model_copy(
         update={

@@ -43,6 +43,16 @@ def test_the_environment_comes_before_the_file(file, monkeypatch):
         ("[apple]\ntoken_keys = ['secret']\n", "apple.token_keys[0]: found 'secret', expected text that matches"),
         ("[apple]\ntoken_keys = ['a=X', 'a=Y']\n", "apple.token_keys: the id 'a' stands 2 times;"),
         ("[apple]\ncertificate_file = 'x'\n", "apple.token_keys: is missing, which a certificate_file needs."),
+        ("[google]\nissuer_id = 'abc'\n", "google.issuer_id: found 'abc', expected text that matches"),
+        ("[google]\napi_url = 'http://a.example'\n", "google.api_url: found 'http://a.example', expected text"),
+        ("[google]\nservice_account_env = 'A'\n", "google.issuer_id: is missing, which a service account needs."),
+        ("[google]\nissuer_id = '1'\n", "google.service_account_file: is missing, which an issuer_id needs."),
+        (
+            "[google]\nservice_account_env = 'A'\nservice_account_file = 'b'\nissuer_id = '1'\n",
+            "google.service_account_env: stands beside service_account_file;",
+        ),
+        ("[google]\norigins = ['example.com']\n", "google.origins[0]: found 'example.com', expected text that matches"),
+        ("[google]\nissuer = '1'\n", "google.issuer: unknown key. Did you mean `issuer_id`?"),
         ("data_fodler = 'x'\n", "data_fodler: unknown key. Did you mean `data_folder`?"),
     ],
 )

@@ -89,7 +89,7 @@ def test_a_list_of_keys_of_another_shape_has_none(document):
 
 
 def test_a_message_that_was_changed_is_not_signed(sender):
-    body = sender.callback(OBJECT_ID, CLASS_ID).replace(b"p1", b"p2")
+    body = sender.callback(OBJECT_ID, CLASS_ID).replace(OBJECT_ID.encode(), f"{ISSUER}.p2".encode())
     assert look(body, sender) is Rejection.SIGNATURE
 
 
