@@ -46,6 +46,15 @@ class AppleSettings(BaseModel):
     push_type: Literal["background", "none"] = Field(
         default="background", description="The header apns-push-type: background with priority 5, none with 10."
     )
+    apns_key_file: str = Field(
+        default="", description="A signing key of the team for APNs (.p8); empty = the certificate shows who pushes."
+    )
+    apns_key_id: str = Field(
+        default="", pattern="^([A-Z0-9]{10})?$", description="The ten characters of that key; with apns_key_file only."
+    )
+    apns_authority_file: str = Field(
+        default="", description="Who vouches for apns_host, PEM; empty = the authorities this machine trusts."
+    )
     token_keys: tuple[TokenKey, ...] = Field(
         default=(),
         description="Keys of the passes' tokens as id=ENVIRONMENT_VARIABLE; the last one is for new passes. "
@@ -67,6 +76,9 @@ class AppleSettings(BaseModel):
             for name in _NEEDED:
                 if not getattr(self, name):
                     yield f"apple.{name}: is missing, which a certificate_file needs."
+        if bool(self.apns_key_file) != bool(self.apns_key_id):
+            missing = "apns_key_id" if self.apns_key_file else "apns_key_file"
+            yield f"apple.{missing}: is missing; a key file and its key id belong together."
         counts = Counter(entry.partition("=")[0] for entry in self.token_keys)
         for key, count in counts.items():
             if count > 1:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from flatfile_sync.config.settings import Settings
+from flatfile_sync.daemon.apple import open_apple
 from flatfile_sync.daemon.projects import open_projects
 from flatfile_sync.domain.clock import Clock, utc_now
 from flatfile_sync.domain.engine import TaskKind
@@ -17,6 +18,7 @@ from flatfile_sync.sftp.door import Door
 from flatfile_sync.spool.images import Images
 from flatfile_sync.spool.local import Spool
 from flatfile_sync.store.database import Store
+from flatfile_sync.wallets.platform import WalletPlatform
 from flatfile_sync.wallets.sandbox.platform import Sandbox
 from flatfile_sync.work.calendar import Calendar, Job
 from flatfile_sync.work.compute import Processes
@@ -61,12 +63,18 @@ def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
     processes = Processes(settings.work.processes)
     images = Images(settings.data_folder / IMAGES)
     sandbox = settings.sandbox
+    platforms: dict[Platform, WalletPlatform] = {
+        name: Sandbox(name, rate=sandbox.rate, latency=sandbox.latency) for name in Platform
+    }
+    apple = open_apple(settings.apple, store=store, image=images.get, clock=clock)
+    if apple is not None:
+        platforms[Platform.APPLE] = apple.platform
     kit = Kit(
         store=store,
         spool=Spool(settings.data_folder / "spool"),
         compute=processes,
         projects=open_projects(settings.projects_folder, keep_image=images.put),
-        platforms={name: Sandbox(name, rate=sandbox.rate, latency=sandbox.latency) for name in Platform},
+        platforms=platforms,
         engine=engine,
         clock=clock,
         chunk_records=settings.work.chunk_records,

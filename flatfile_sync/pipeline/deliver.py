@@ -71,7 +71,7 @@ async def deliver(platform: str, *, kit: Kit) -> None:
 
 async def confirm(platform: str, *, kit: Kit) -> None:
     """Ask for outcomes that arrive later; those that never come stand as unconfirmed at the feed's horizon."""
-    after: int | None = 0
+    after: int | None = 0 if kit.platforms[Platform(platform)].answers_later else None
     while after is not None:
         after = await _confirm_page(platform, after, kit=kit)
 
@@ -181,5 +181,5 @@ def _ask_again(conn: Connection, platform: str, kit: Kit, *, confirm: bool) -> N
     due = deliveries.next_due(conn, platform)
     if due is not None:
         kit.engine.submit(conn, TaskKind.DELIVER, platform, not_before=due)
-    if confirm:
+    if confirm and kit.platforms[Platform(platform)].answers_later:
         kit.engine.submit(conn, TaskKind.CONFIRM, platform, not_before=kit.clock() + CONFIRM_AFTER)

@@ -138,6 +138,31 @@ def accepted(conn: Connection, platform: str, *, limit: int, after: int = 0) -> 
     return _load(conn, list(conn.execute(query).scalars()))
 
 
+def fetched(
+    conn: Connection, platform: str, seen: Sequence[tuple[int, int]], *, now: datetime
+) -> list[tuple[int, str | None]]:
+    """Settle what the platform took of passes that a device has since fetched; return (pass number, drop id) of each.
+
+    `seen` are (pass number, revision) that was handed out: a newer one is still to come.
+    """
+    table = deliveries.c
+    keys = key_set(conn, [number for number, _ in seen], kind=int)
+    # Each kind has an index of its own over what is open.
+    taken: list[Any] = []
+    for kind in DeliveryKind:
+        query = join_outwards(conn, keys, deliveries, table.pass_no == keys.c.value)
+        chosen = (table.platform == platform) & (table.kind == kind) & _OPEN & (table.state == DeliveryState.ACCEPTED)
+        taken += conn.execute(query.where(chosen).add_columns(table.id, table.pass_no, table.revision, table.drop_id))
+    revisions = dict(seen)
+    arrived = [row for row in taken if row.revision <= revisions[row.pass_no]]
+    if arrived:
+        numbers = sa.select(key_set(conn, [row.id for row in arrived]).c.value)
+        values = {"state": DeliveryState.SETTLED, "outcome": Outcome.FETCHED, "settled_at": now}
+        arriving = table.id.in_(numbers) & (table.state == DeliveryState.ACCEPTED)
+        conn.execute(sa.update(deliveries).where(arriving).values(**values))
+    return [(row.pass_no, row.drop_id) for row in arrived]
+
+
 def settle_many(conn: Connection, settlements: Sequence[Settlement], *, now: datetime) -> None:
     """Record outcomes, acceptances and halts of deliveries that are on the wire."""
     for values, chosen in (

@@ -253,6 +253,13 @@ deliveries = sa.Table(
         sqlite_where=sa.text("kind = 'message'"),
         postgresql_where=sa.text("kind = 'message'"),
     ),
+    # The messages of a pass that are still to be fetched.
+    sa.Index(
+        "ix_deliveries_open_messages",
+        "pass_no",
+        sqlite_where=sa.text("kind = 'message' AND state <> 'settled'"),
+        postgresql_where=sa.text("kind = 'message' AND state <> 'settled'"),
+    ),
     sa.Index(
         "ix_deliveries_open",
         "platform",

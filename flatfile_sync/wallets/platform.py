@@ -40,6 +40,8 @@ class WalletPlatform(Protocol):
     name: Platform
     batch: int
     """How many parcels one `send` takes."""
+    answers_later: bool
+    """Whether `confirm` may say anything; other platforms answer at once, or another door hears the outcome."""
     rate: float
     """Deliveries a second at the platform's pace; the summary's ETA is made of it."""
 

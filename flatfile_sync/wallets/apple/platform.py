@@ -47,6 +47,7 @@ class Apple:
     """`WalletPlatform` over APNs. `pushers` are by topic; `topic_of` says which topic a parcel's pass has, if any."""
 
     name = Platform.APPLE
+    answers_later = False
 
     def __init__(
         self,

@@ -61,6 +61,7 @@ class Google:
     """
 
     name = Platform.GOOGLE
+    answers_later = False
 
     def __init__(
         self,

@@ -90,10 +90,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_links")),
     )
     op.create_index(op.f("ix_links_pass_no"), "links", ["pass_no"])
+    open_messages = sa.text("kind = 'message' AND state <> 'settled'")
+    op.create_index(
+        "ix_deliveries_open_messages",
+        "deliveries",
+        ["pass_no"],
+        sqlite_where=open_messages,
+        postgresql_where=open_messages,
+    )
 
 
 def downgrade() -> None:
-    """Drop the tables."""
+    """Drop the tables, and the index."""
+    op.drop_index("ix_deliveries_open_messages", "deliveries")
     for table in (
         "links",
         "nonces",
