@@ -52,7 +52,7 @@ class AppleSettings(BaseModel):
     apns_key_id: str = Field(
         default="", pattern="^([A-Z0-9]{10})?$", description="The ten characters of that key; with apns_key_file only."
     )
-    apns_authority_file: str = Field(
+    apns_authorities_file: str = Field(
         default="", description="Who vouches for apns_host, PEM; empty = the authorities this machine trusts."
     )
     token_keys: tuple[TokenKey, ...] = Field(

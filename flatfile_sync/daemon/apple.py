@@ -58,7 +58,7 @@ def open_apple(
     pusher = Pusher(
         _credential(settings, certificate, clock),
         settings=Apns(host=settings.apns_host, port=settings.apns_port, style=PushStyle(settings.push_type)),
-        authorities=_read(settings.apns_authority_file).data if settings.apns_authority_file else None,
+        authorities=_read(settings.apns_authorities_file).data if settings.apns_authorities_file else None,
     )
     platform = Apple(
         {identifier: pusher},
