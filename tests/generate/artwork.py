@@ -47,13 +47,13 @@ def files() -> dict[Path, bytes]:
         for scale, name in ((1, ""), (2, "@2x")):
             logo = partial(_wordmark, mark=mark, words=words)
             found[f"{folder}/images/logo{name}.png"] = _paint(160 * scale, 50 * scale, logo, None)
-        found[f"{folder}/images/sign.png"] = _paint(660, 660, partial(_sign, mark=mark, room=0.3), ground)
+        found[f"{folder}/images/sign.png"] = _paint(660, 660, partial(_sign, mark=mark, room=0.26), ground)
     for tier, (dark, light) in TIERS.items():
         waves = partial(_waves, dark=dark, light=light)
         found[f"{card}/images/strip-{tier}@2x.png"] = _paint(750, 288, waves, dark)
         found[f"{card}/images/hero-{tier}.png"] = _paint(1032, 336, waves, dark)
     found[f"{gift}/images/strip@2x.png"] = _paint(750, 288, _ribbon, WINE)
-    found[f"{gift}/images/hero.png"] = _paint(1032, 336, _ribbon, WINE)
+    found[f"{gift}/images/hero.png"] = _paint(1032, 336, partial(_ribbon, at=0.55), WINE)
     found[f"{ticket}/images/strip@2x.png"] = _paint(750, 196, _lights, INK)
     found[f"{ticket}/images/hero.png"] = _paint(1032, 336, _lights, INK)
     return {SCHEMAS / path: data for path, data in found.items()}
@@ -137,9 +137,9 @@ def _waves(draw: ImageDraw.ImageDraw, width: int, height: int, *, dark: Colour, 
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 
 
-def _ribbon(draw: ImageDraw.ImageDraw, width: int, height: int) -> None:
-    """Draw the ribbon and the bow of a present at the right."""
-    x, y, thick = width * 0.8, height * 0.72, height * 0.1
+def _ribbon(draw: ImageDraw.ImageDraw, width: int, height: int, *, at: float = 0.8) -> None:
+    """Draw the ribbon and the bow of a present at the right, so far down."""
+    x, y, thick = width * 0.8, height * at, height * 0.09
     light, shade = (226, 170, 84), (190, 130, 52)
     draw.rectangle((0, y - thick / 2, width, y + thick / 2), fill=shade)
     draw.rectangle((x - thick / 2, 0, x + thick / 2, height), fill=light)
