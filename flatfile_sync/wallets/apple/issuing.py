@@ -1,25 +1,14 @@
 """From a pass type and a pass to the pkpass that a device takes."""
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Final
-
-import orjson
 
 from flatfile_sync.domain.failures import PermanentFailure
 from flatfile_sync.domain.project import PassType
-from flatfile_sync.wallets.apple.archive import File
 from flatfile_sync.wallets.apple.bundle import build
 from flatfile_sync.wallets.apple.certificates import PassCertificate
+from flatfile_sync.wallets.apple.making import Content, Maker, ReadImage
 from flatfile_sync.wallets.apple.tokens import TokenKeys
-from flatfile_sync.wallets.templates.rendering import apple_images, apple_pass, apple_strings
 from flatfile_sync.wallets.templates.showing import Showing
-from flatfile_sync.wallets.templates.strings import write_strings
-
-# An image has at most a megabyte, most have a few thousand bytes; a programme has tens of them.
-_IMAGES_KEPT: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +18,11 @@ class Issuer:
     certificate: PassCertificate
     tokens: TokenKeys
     web_service_url: str
-    image: Callable[[str], bytes | None]
-    _files: Callable[[str, str], File] = field(init=False)
+    image: ReadImage
+    _maker: Maker = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_files", lru_cache(_IMAGES_KEPT)(self._file))
+        object.__setattr__(self, "_maker", Maker(self.image))
 
     def issue(self, pass_type: PassType, showing: Showing, *, key_id: str) -> bytes:
         """Return the pkpass; blocks for a millisecond or two.
@@ -41,28 +30,21 @@ class Issuer:
         Raises `PermanentFailure` for a pass type that has no Apple pass, `ConfigurationError` if the token's key is
         gone.
         """
+        return self.sign(self.make(pass_type, showing, key_id=key_id))
+
+    def make(self, pass_type: PassType, showing: Showing, *, key_id: str) -> Content:
+        """Return what is to be signed. Raises what `issue` raises."""
         if not pass_type.apple:
             raise PermanentFailure(f"The pass type {pass_type.name!r} has no Apple pass.")
-        told = apple_pass(pass_type, showing).tree | {
+        told = {
             "passTypeIdentifier": self.certificate.pass_type_identifier,
             "teamIdentifier": self.certificate.team_identifier,
             "serialNumber": showing.pass_id,
             "webServiceURL": self.web_service_url,
             "authenticationToken": self.tokens.token(key_id, showing.pass_id).text,
         }
-        return build(orjson.dumps(told), self._around(pass_type, showing), by=self.certificate)
+        return self._maker.make(pass_type, showing, told)
 
-    def _around(self, pass_type: PassType, showing: Showing) -> Iterator[File]:
-        for path, sha256 in apple_images(pass_type, showing).items():
-            # An image that is gone is looked for again next time; a pass without it is better than none.
-            with suppress(LookupError):
-                yield self._files(path, sha256)
-        for language, texts in apple_strings(pass_type, showing).items():
-            if texts:
-                yield File(f"{language}.lproj/pass.strings", write_strings(texts))
-
-    def _file(self, path: str, sha256: str) -> File:
-        data = self.image(sha256)
-        if data is None:
-            raise LookupError(sha256)
-        return File(path, data)
+    def sign(self, content: Content) -> bytes:
+        """Return the pkpass of a content."""
+        return build(content.pass_json, content.files, by=self.certificate)

@@ -33,7 +33,7 @@ class Canvas:
     def png(self) -> bytes:
         """Return the picture as a PNG file."""
         buffer = io.BytesIO()
-        self.image.save(buffer, "PNG", optimize=True)
+        self.image.save(buffer, "PNG")
         return buffer.getvalue()
 
     def rounded(self, box: Box, radius: int, fill: Colour) -> None:

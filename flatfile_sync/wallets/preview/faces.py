@@ -13,7 +13,7 @@ from PIL import ImageFont
 _USUAL: Final = ("NotoSans-Regular.ttf", "DejaVuSans.ttf", "LiberationSans-Regular.ttf", "Arial.ttf", "arial.ttf")
 _UNSEEN: Final = frozenset({"Cf", "Cc", "Cs", "Co", "Cn"})
 _INSTEAD: Final = {
-    "\u20ac": "EUR ",
+    "\u20ac": "EUR",
     "\u2019": "'",
     "\u2018": "'",
     "\u201c": '"',

@@ -56,7 +56,13 @@ def moment_text(value: str, date: Style | None, time: Style | None, language: st
 def _number(value: float, field: Mapping[str, Any], language: str) -> str:
     if "currencyCode" in field:
         return _currency(value, str(field["currencyCode"]), language)
-    locale, style = _locale(language), field.get("numberStyle")
+    try:
+        return _styled(value, field.get("numberStyle"), _locale(language))
+    except ArithmeticError:  # more digits than Babel counts with
+        return f"{value}"
+
+
+def _styled(value: float, style: Any, locale: Locale) -> str:
     if style == "PKNumberStylePercent":
         return format_percent(value, locale=locale)
     if style == "PKNumberStyleScientific":
@@ -67,7 +73,7 @@ def _number(value: float, field: Mapping[str, Any], language: str) -> str:
 def _currency(amount: float, code: str, language: str) -> str:
     try:
         return format_currency(amount, code, locale=_locale(language))
-    except (UnknownCurrencyError, ValueError):
+    except (UnknownCurrencyError, ValueError, ArithmeticError):
         return f"{amount:,.2f} {code}"
 
 

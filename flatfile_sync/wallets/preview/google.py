@@ -69,7 +69,9 @@ class _Look:
             return moment_text(str(value["date"]), "medium", None, self.language)
         if "defaultValue" in value:
             told: list[Any] = [*(value.get("translatedValues") or ()), value["defaultValue"]]
-            fits = [entry for entry in told if isinstance(entry, Mapping) and entry.get("language") == self.language]
+            fits: list[Any] = [
+                entry for entry in told if isinstance(entry, Mapping) and entry.get("language") == self.language
+            ]
             chosen = (fits or [value["defaultValue"]])[0]
             return str(chosen.get("value", "")) if isinstance(chosen, Mapping) else ""
         return ""
