@@ -60,7 +60,7 @@ async def _run(parts: Parts, stop: asyncio.Event, opened: Callable[[Parts], None
             group.create_task(_until_stopped(parts.door.run, stop))
             group.create_task(_announce(parts, stop, opened))
     finally:
-        await parts.processes.close()
+        await parts.close()
 
 
 async def _announce(parts: Parts, stop: asyncio.Event, opened: Callable[[Parts], None]) -> None:

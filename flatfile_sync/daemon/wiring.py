@@ -5,7 +5,9 @@ from datetime import timedelta
 from typing import Final
 
 from flatfile_sync.config.settings import Settings
-from flatfile_sync.daemon.apple import open_apple
+from flatfile_sync.daemon.apple import AppleWallet, open_apple
+from flatfile_sync.daemon.google import GoogleParts
+from flatfile_sync.daemon.google import google as open_google
 from flatfile_sync.daemon.projects import open_projects
 from flatfile_sync.domain.clock import Clock, utc_now
 from flatfile_sync.domain.engine import TaskKind
@@ -27,6 +29,7 @@ from flatfile_sync.work.inprocess import InProcess
 
 HOST_KEYS: Final = "host_keys"
 IMAGES: Final = "images"
+_CALLBACK: Final = "/google/callback"
 # Two platforms and their confirmations go on beside the drops.
 _BESIDE_DROPS: Final = 3
 # The command line changes drops beside the daemon, which finds them when it sweeps.
@@ -42,6 +45,16 @@ class Parts:
     engine: InProcess
     calendar: Calendar
     door: Door
+    apple: AppleWallet | None
+    google: GoogleParts | None
+
+    async def close(self) -> None:
+        """End what is open to the outside, and the worker processes."""
+        await self.processes.close()
+        if self.apple is not None:
+            await self.apple.platform.close()
+        if self.google is not None:
+            await self.google.close()
 
 
 def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
@@ -69,6 +82,17 @@ def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
     apple = open_apple(settings.apple, store=store, image=images.get, clock=clock)
     if apple is not None:
         platforms[Platform.APPLE] = apple.platform
+    public_url = settings.web.public_url
+    google = None
+    if settings.google.configured:
+        google = open_google(
+            settings.google,
+            store,
+            clock=clock,
+            image_url=lambda sha256: f"{public_url}/images/{sha256}",
+            callback_url=f"{public_url}{_CALLBACK}" if public_url else "",
+        )
+        platforms[Platform.GOOGLE] = google.platform
     kit = Kit(
         store=store,
         spool=Spool(settings.data_folder / "spool"),
@@ -89,4 +113,12 @@ def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
         port=settings.sftp.port,
         host_keys=host_keys.load(settings.data_folder / HOST_KEYS),
     )
-    return Parts(kit=kit, processes=processes, engine=engine, calendar=Calendar(store, jobs, clock=clock), door=door)
+    return Parts(
+        kit=kit,
+        processes=processes,
+        engine=engine,
+        calendar=Calendar(store, jobs, clock=clock),
+        door=door,
+        apple=apple,
+        google=google,
+    )
