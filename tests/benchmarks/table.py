@@ -37,6 +37,7 @@ def show(figures: dict[str, Any], goals: list[Goal]) -> None:
         beside.add_row(name, f"{found['count']:,}", *(f"{found[part]:.4f}" for part in ("p50", "p99", "max")))
     console.print(beside)
     console.print(_pushes(figures["pushes"]))
+    console.print(_links(figures["google"]["links"]))
     verdicts = Table(title="Goals")
     for heading in ("goal", "measured", "reach", ""):
         verdicts.add_column(heading, justify="right" if heading in {"measured", "reach"} else "left")
@@ -54,3 +55,13 @@ def _pushes(figures: dict[str, Any]) -> Table:
         counts = (f"{took[name]:,.0f}" for name in ("per_core", "per_second", "lost", "doubled"))
         pushes.add_row(client, *counts)
     return pushes
+
+
+def _links(figures: dict[str, float]) -> Table:
+    links = Table(title="Save links of Google Wallet, a second and core")
+    for heading in ("what", "a second"):
+        links.add_column(heading, justify="left" if heading == "what" else "right")
+    names = {"whole": "with the whole object", "skinny": "with ids only", "signatures": "bare RSA-2048 signatures"}
+    for key, name in names.items():
+        links.add_row(name, f"{figures[key]:,.0f}")
+    return links
