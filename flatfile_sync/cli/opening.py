@@ -1,6 +1,6 @@
 """What commands on a data folder lean on: settings, store and spool, opened beside a daemon that may be running."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -33,11 +33,11 @@ class Place:
 
         return Spool(self.settings.data_folder / "spool")
 
-    def project(self, name: str | None) -> "Project":
+    def project(self, name: str | None, *, keep_image: Callable[[bytes], object] = lambda _: None) -> "Project":
         """Return a project by its name, or the only one there is; `Refused` if none or several are there."""
         from flatfile_sync.daemon.projects import open_projects
 
-        folder = open_projects(self.settings.projects_folder)
+        folder = open_projects(self.settings.projects_folder, keep_image=keep_image)
         if name is not None:
             return folder.current(name)
         names = folder.names()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flatfile_sync.cli import render
 from flatfile_sync.cli.exits import ExitCode
 from flatfile_sync.cli.opening import AsJson, opened
 from flatfile_sync.cli.output import print_json, print_pairs, print_table
@@ -29,6 +30,8 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=T
 ProjectName = Annotated[str | None, typer.Option("--project", metavar="NAME", help="The project; or the only one.")]
 Reveal = Annotated[bool, typer.Option("--reveal", help="Show personal values instead of masking them.")]
 _SHOWN = 20
+
+app.command("render")(render.command)
 
 
 @app.command("import")
