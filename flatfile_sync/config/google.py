@@ -66,6 +66,11 @@ class GoogleSettings(BaseModel):
     save_url: str = Field(
         default="https://pay.google.com/gp/v/save/", pattern=_URL, description="What save links begin with."
     )
+    proxy_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/?#]+/?)?$",
+        description="A proxy on the way to Google: http://proxy.example.com:3128; empty = none.",
+    )
     authorities_file: str = Field(
         default="", description="PEM certificates to trust instead of the system's, behind a proxy; empty = none."
     )

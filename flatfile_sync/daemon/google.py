@@ -52,7 +52,7 @@ def google(
     """
     account = _account(settings)
     names = Names(issuer=settings.issuer_id, prefix=settings.id_prefix)
-    http = http_client(context=_context(settings.authorities_file), patience=settings.timeout)
+    http = http_client(context=_context(settings.authorities_file), patience=settings.timeout, proxy=settings.proxy_url)
     rate = settings.requests_per_second
     client = Client(
         Tokens(account, http=http, clock=clock),

@@ -32,9 +32,15 @@ class Counts:
     unknown: int = 0
 
 
-def http_client(*, context: ssl.SSLContext | None = None, patience: float = PATIENCE) -> httpx.AsyncClient:
-    """Return the connections to Google; `context` is for another authority than the system's."""
+def http_client(
+    *, context: ssl.SSLContext | None = None, patience: float = PATIENCE, proxy: str = ""
+) -> httpx.AsyncClient:
+    """Return the connections to Google; `context` is for another authority than the system's.
+
+    Nothing is taken from the environment: what the settings do not say does not happen.
+    """
     return httpx.AsyncClient(
+        proxy=proxy or None,
         verify=context or ssl.create_default_context(),
         timeout=httpx.Timeout(patience, connect=min(_CONNECTING, patience)),
         trust_env=False,

@@ -10,6 +10,7 @@ from typing import Any, Final
 from flatfile_sync.domain.delivery import Delivery, Settlement
 from flatfile_sync.domain.failures import PermanentFailure, TemporaryFailure
 from flatfile_sync.domain.pacing import Circuit, NoticeLedger
+from flatfile_sync.domain.project import PassType
 from flatfile_sync.domain.states import DeliveryKind, Outcome, Platform
 from flatfile_sync.wallets.google import rounds
 from flatfile_sync.wallets.google.calls import STOPPED, Answer, Call
@@ -35,6 +36,8 @@ RATE: Final = 20.0
 """Google: 20 requests a second."""
 _LONGEST_WAIT: Final = 300.0
 
+Typed = tuple[str, PassType]
+"""A pass type and the project it belongs to."""
 Texts = Callable[[Parcel], Mapping[str, str]]
 """The texts of a parcel's message by language, "" for one that has none."""
 
@@ -107,7 +110,7 @@ class Google:
                 found[parcel.delivery.id] = _settlement(parcel, Fate(outcome=Outcome.FAILED, reason=reason))
             else:
                 chains[parcel.delivery.pass_no].append((parcel, thing))
-        classes = await self._provide([chain[0][0] for chain in chains.values()])
+        classes = await self._provide(_types(chain[0][0] for chain in chains.values()))
         works = []
         for chain in chains.values():
             fate = classes[str(chain[0][1].resource["classId"])]
@@ -118,6 +121,15 @@ class Google:
         for settlements in await self._work(works):
             found |= {entry.delivery_id: entry for entry in settlements}
         return [found[parcel.delivery.id] for parcel in parcels]
+
+    async def provide_classes(self, types: Iterable[Typed]) -> dict[str, str]:
+        """Bring the classes of pass types up to date, at start or when a template changed.
+
+        Return why, by the class's id, of those that could not be; a delivery tries again.
+        """
+        named = [(project, pass_type) for project, pass_type in types if pass_type.google_type]
+        fates = await self._provide(named)
+        return {key: fate.reason for key, fate in fates.items() if fate.outcome is not Outcome.SENT}
 
     async def confirm(self, deliveries: Sequence[Delivery]) -> Sequence[Settlement]:  # noqa: ARG002 - the Protocol's
         """Return nothing: every answer of Google's settles its delivery."""
@@ -135,7 +147,7 @@ class Google:
         memory = Memory.read(parcel.memory)
         if memory.digest and memory.digest == digest(thing.resource):
             return SaveLink(self._links.skinny(thing))
-        fate = (await self._provide([parcel]))[str(thing.resource["classId"])]
+        fate = (await self._provide(_types([parcel])))[str(thing.resource["classId"])]
         if fate.outcome is Outcome.SENT and not memory.digest and not parcel.installed:
             url = self._links.whole(thing)
             if url is not None:
@@ -185,19 +197,18 @@ class Google:
         )
         return announce(note, thing, memory, again=again, pass_no=delivery.pass_no, run=self._run)
 
-    async def _provide(self, parcels: Iterable[Parcel]) -> dict[str, Fate]:
-        """Bring the classes of the parcels' passes up to date and return how that ended, by the class's id."""
+    async def _provide(self, types: Iterable[Typed]) -> dict[str, Fate]:
+        """Bring classes up to date and return how that ended, by the class's id."""
         wanted: dict[str, Thing] = {}
-        for parcel in parcels:
-            if parcel.pass_type is not None:
-                thing = class_thing(
-                    parcel.delivery.project,
-                    parcel.pass_type,
-                    names=self._names,
-                    render=self._render_class,
-                    callback_url=self._callback_url,
-                )
-                wanted[thing.id] = thing
+        for project, pass_type in types:
+            thing = class_thing(
+                project,
+                pass_type,
+                names=self._names,
+                render=self._render_class,
+                callback_url=self._callback_url,
+            )
+            wanted[thing.id] = thing
         found: dict[str, Fate] = {}
         for class_id in wanted:
             for name in (self.issuer_circuit, f"google:{class_id}"):
@@ -240,6 +251,11 @@ class Google:
         # Full jitter: those that were turned away together do not come back together.
         most = min(_LONGEST_WAIT, 2.0 ** min(parcel.delivery.attempts, 16))
         return _settlement(parcel, fate, retry_after=self._jitter(0.0, most) if fate.wait else 0.0)
+
+
+def _types(parcels: Iterable[Parcel]) -> list[Typed]:
+    found = ((parcel.delivery.project, parcel.pass_type) for parcel in parcels)
+    return [(project, pass_type) for project, pass_type in found if pass_type is not None]
 
 
 def _settlement(parcel: Parcel, fate: Fate, *, retry_after: float = 0.0) -> Settlement:

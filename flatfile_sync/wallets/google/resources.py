@@ -77,7 +77,8 @@ def remembered(thing: Thing, theirs: Mapping[str, Any], *, run: str = "") -> Mem
         digest=digest(thing.resource),
         run=run,
         keys=tuple(paths(thing.resource)),
-        users=bool(theirs.get("hasUsers")),
+        # An answer may leave out what is false, so that only a word of Google's is one.
+        users=theirs["hasUsers"] if isinstance(theirs.get("hasUsers"), bool) else None,
         messages=len(theirs.get("messages") or ()),
     )
 

@@ -7,7 +7,7 @@ from flatfile_sync.domain.states import Outcome, PassStatus, Purpose
 from flatfile_sync.wallets.google.platform import Google
 from tests import pass_types
 from tests.google_double.answers import refusal
-from tests.google_line import ISSUER, OBJECT_ID, card, line, parcel, platform
+from tests.google_line import CLASS_ID, ISSUER, OBJECT_ID, card, line, parcel, platform
 
 INSERT, PATCH, GET = (f"{word} loyaltyObject" for word in ("insert", "patch", "get"))
 MESSAGES = [
@@ -276,3 +276,17 @@ async def test_confirm_has_nothing_to_say():
     async with line() as (_, found):
         assert isinstance(found.platform, Google)
         assert await asyncio.wait_for(found.platform.confirm([parcel(1).delivery]), 1) == ()
+
+
+async def test_classes_are_provided_before_anything_is_owed_and_those_that_fail_are_named():
+    async with line() as (double, found):
+        plain = pass_types.made(pass_types.APPLE, None, None, google_type="")
+        assert await found.platform.provide_classes([("loyalty", card()), ("loyalty", plain)]) == {}
+        assert found.calls() == ["get loyaltyClass", "insert loyaltyClass"]
+        other = card(google_class=pass_types.CLASS | {"hexBackgroundColor": "#0c2238"})
+        double.wallet.script["patch loyaltyClass"].append(refusal(503, "backendError", "down").answer)
+        assert await found.platform.provide_classes([("loyalty", other)]) == {CLASS_ID: "503 backendError"}
+        assert await found.platform.provide_classes([("loyalty", other)]) == {}
+        assert double.wallet.resources["loyaltyClass"][CLASS_ID]["hexBackgroundColor"] == "#0c2238"
+        await found.send(parcel(1, installed=0, pass_type=other))
+        assert found.calls()[-1] == INSERT

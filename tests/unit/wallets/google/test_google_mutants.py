@@ -167,7 +167,7 @@ def order_is_lost(monkeypatch):
 
     async def wrong(self, parcels):
         settled = []
-        await self._provide(parcels)
+        await self._provide([(found.delivery.project, found.pass_type) for found in parcels])
         chains = [[(found, object_thing(found, names=self._names, render=self._render_object))] for found in parcels]
         for told in await self._work([self._chain(chain) for chain in chains]):
             settled += told
