@@ -24,6 +24,7 @@ from tests.benchmarks.table import show
 _BUILD = Path(__file__).parents[2] / "build"
 _PER_ROW = 20_000
 _PUSHES = 5000
+_SIGNED = 3000
 _LINKS = 2000
 _BACKLOG = 10_000
 
@@ -73,6 +74,8 @@ def _measure(folder: Path, rows: int, *, shuffled: bool) -> dict[str, Any]:
             figures[name] = _run("line" if name == "memory" else name, arguments, Path(place))
     with console.status("pushes"):
         figures["pushes"] = _run("pushes", [str(_PUSHES)], folder)
+    with console.status("signing"):
+        figures["signing"] = _run("signing", [str(_SIGNED)], folder)
     with console.status("google"):
         figures["google"] = _run("google", [str(_LINKS), str(_BACKLOG)], folder)
     figures["floor"]["rows_per_second"] = rows / figures["floor"]["seconds"]

@@ -10,6 +10,7 @@ PEAK_MB = 700
 PEAK_GROWTH = 32
 CLOSE_P99 = 0.5
 LAG_P99 = 0.05
+SIGNED_SHARE = 0.4
 LINKS_TIMES_SIGNATURES = 0.5
 CALLS_PER_SECOND = 20
 
@@ -33,6 +34,8 @@ def judge(figures: dict[str, Any]) -> list[Goal]:
     peak = figures["memory"]["line"]["all_mb"]
     large = figures.get("large")
     growth = (large["line"]["all_mb"] - peak) * 1_000_000 / (large["rows"] - figures["rows"]) if large else None
+    signing = figures["signing"]
+    signed, bare = signing["signed"], signing["openssl"] or signing["raw"]
     pushes = figures["pushes"]
     ours, beside = pushes["ours"], pushes["aioapns"]
     links, lanes = figures["google"]["links"], figures["google"]["lanes"]
@@ -48,6 +51,7 @@ def judge(figures: dict[str, Any]) -> list[Goal]:
         ),
         _at_most("close beside the apply, p99, s", close, CLOSE_P99, ".3f"),
         _at_most("loop lag beside the apply, p99, s", lag, LAG_P99, ".3f"),
+        _at_least("signed passes per core, share of bare signatures", signed / bare, SIGNED_SHARE, ".2f"),
         _at_least("APNs pushes per core, times aioapns", ours["per_core"] / beside["per_core"], 1, ".2f"),
         _at_most("pushes lost or doubled under GOAWAY", ours["lost"] + ours["doubled"], 0, ",.0f"),
         _at_least(

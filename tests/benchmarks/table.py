@@ -36,6 +36,7 @@ def show(figures: dict[str, Any], goals: list[Goal]) -> None:
         found = figures["busy"][key]
         beside.add_row(name, f"{found['count']:,}", *(f"{found[part]:.4f}" for part in ("p50", "p99", "max")))
     console.print(beside)
+    console.print(_signing(figures["signing"]))
     console.print(_pushes(figures["pushes"]))
     console.print(_links(figures["google"]["links"]))
     verdicts = Table(title="Goals")
@@ -44,6 +45,22 @@ def show(figures: dict[str, Any], goals: list[Goal]) -> None:
     for goal in goals:
         verdicts.add_row(goal.name, goal.figure, goal.goal, "[green]met[/]" if goal.met else "[red]missed[/]")
     console.print(verdicts)
+
+
+def _signing(figures: dict[str, float]) -> Table:
+    signing = Table(title=f"A loyalty card of {figures['bytes']:,} bytes, a second and core")
+    for heading in ("what", "a second"):
+        signing.add_column(heading, justify="left" if heading == "what" else "right")
+    for key, name in (
+        ("signed", "rendered, made and signed for Apple"),
+        ("made", "without the signature"),
+        ("google", "rendered for Google"),
+        ("raw", "bare RSA-2048 signatures"),
+        ("openssl", "the same, as openssl speed says"),
+    ):
+        if figures[key]:
+            signing.add_row(name, f"{figures[key]:,.0f}")
+    return signing
 
 
 def _pushes(figures: dict[str, Any]) -> Table:

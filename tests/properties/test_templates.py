@@ -1,6 +1,7 @@
 """Whatever a row holds, a template renders or reports, and renders no key that the platform does not know."""
 
 import json
+from html import unescape
 
 import orjson
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from flatfile_sync.domain.states import PassStatus, Purpose
 from flatfile_sync.wallets.templates import apple_keys, google_keys
+from flatfile_sync.wallets.templates.liquid import parse
 from flatfile_sync.wallets.templates.rendering import apple_images, apple_pass, apple_strings, google_object
 from flatfile_sync.wallets.templates.shapes import Value
 from flatfile_sync.wallets.templates.showing import Message, Showing
@@ -140,3 +142,28 @@ def test_any_bytes_are_texts_of_a_language_or_a_remark(data):
     """A file of texts that cannot be read says so."""
     _, remarks = read(folder(more={"fr.lproj/pass.strings": data}, languages=("en", "fr")))
     assert all(remark.file.startswith("fr.lproj") or remark.warning for remark in remarks)
+
+
+_NAMES = ("a.text", "a.flag", "a.number", "a.nothing", "a.missing")
+_OUTPUTS = st.builds(
+    "{{{{ {}{} }}}}".format,
+    st.sampled_from(_NAMES),
+    st.sampled_from(["", " | default: 'x'", " | default: 7", " | default: ''", ' | default: "<&>"']),
+)
+_TEMPLATES = st.lists(_OUTPUTS | st.text(alphabet="ab <&'\"", max_size=5), max_size=5).map("".join)
+
+
+@given(
+    source=_TEMPLATES,
+    text=st.text(alphabet="<&'\" a", max_size=4),
+    flag=st.booleans(),
+    number=st.integers(-1, 1),
+    html=st.booleans(),
+)
+def test_what_needs_no_interpreter_comes_out_as_the_interpreter_says(source, text, flag, number, html):
+    """A condition that is always true sends a template to the interpreter; `false` gives way to a default too."""
+    names = {"a.text": text, "a.flag": flag, "a.number": number, "a.nothing": None}
+    quick = parse(source, html=html)
+    slow = parse("{% if true %}" + source + "{% endif %}", html=html)
+    assert unescape(quick.render(names)) == unescape(slow.render(names))
+    assert not html or quick.render(names).count("<") == slow.render(names).count("<")

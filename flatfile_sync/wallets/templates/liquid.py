@@ -5,7 +5,7 @@ included. Tags that load files or keep a state between passes are not there, and
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from functools import lru_cache
 from html import escape
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import liquid
 from liquid import RenderContext
 from liquid.builtin.content import ContentNode
-from liquid.builtin.expressions import FilteredExpression, Path
+from liquid.builtin.expressions import Filter, FilteredExpression, Literal, Path, PositionalArgument
 from liquid.builtin.output import OutputNode
 from liquid.exceptions import FilterArgumentError, LiquidError
 from liquid.filter import with_context
@@ -26,6 +26,11 @@ from flatfile_sync.domain.spelling import near_miss
 
 Names = Mapping[str, Any]
 """Flat name -> value of everything a template may show."""
+
+_TEXT: Final = 0
+_VALUE: Final = 1
+_Part = tuple[str, int | str]
+"""A text and `_TEXT`, a name and `_VALUE`, or a name and what stands where there is no value."""
 
 _TAGS: Final = frozenset(
     {"#", "assign", "break", "capture", "case", "comment", "continue", "echo", "for", "if", "liquid", "unless"}
@@ -112,8 +117,8 @@ class Text:
     def render(self, names: Names, *, zone: str = "UTC") -> str:
         """Return the text for a pass. Raises `LiquidError` where a value does not suit a filter or a comparison."""
         if self._parts is not None:
-            written = _written_escaped if self._html else _written
-            return "".join([part if plain else written(names.get(part)) for plain, part in self._parts])
+            write = _written_escaped if self._html else _written
+            return "".join([part if kind == _TEXT else _shown(part, kind, names, write) for part, kind in self._parts])
         buffer = StringIO()
         try:
             self._template.render_with_context(_Context(self._template, names, zone), buffer)
@@ -151,25 +156,49 @@ def _name(segments: list[Any]) -> str:
     return str(head) + "".join("[*]" if isinstance(part, list) else f".{part}" for part in rest)
 
 
-def _simple(nodes: list[Any]) -> tuple[tuple[bool, str], ...] | None:
-    """Return (is text, text or name) of a template without filters and tags, which needs no interpreter, else None."""
+def _simple(nodes: list[Any]) -> tuple[_Part, ...] | None:
+    """Return the parts of a template of texts and values with a default at most, which needs no interpreter."""
     parts = list(_parts(nodes))
     found = tuple(part for part in parts if part is not None)
     return found if len(found) == len(parts) else None
 
 
-def _parts(nodes: list[Any]) -> Iterator[tuple[bool, str] | None]:
+def _parts(nodes: list[Any]) -> Iterator[_Part | None]:
     for node in nodes:
         if isinstance(node, ContentNode):
-            yield True, node.text
+            yield node.text, _TEXT
             continue
         expression = node.expression if isinstance(node, OutputNode) else None
-        plain = isinstance(expression, FilteredExpression) and not expression.filters
-        path = expression.left if plain and isinstance(expression, FilteredExpression) else None
-        if isinstance(path, Path) and len(path.path) > 1 and not any(isinstance(part, Path) for part in path.path):
-            yield False, _name(list(path.path))
-        else:
+        if not isinstance(expression, FilteredExpression):
             yield None
+            continue
+        path, default = expression.left, _default(expression.filters)
+        named = isinstance(path, Path) and len(path.path) > 1 and not any(isinstance(part, Path) for part in path.path)
+        yield (_name(list(path.path)), default) if isinstance(path, Path) and named and default is not None else None
+
+
+def _default(filters: Sequence[Filter] | None) -> int | str | None:
+    """Return `_VALUE` without a filter, the literal of a single `default`, None otherwise."""
+    if not filters:
+        return _VALUE
+    told = filters[0].args
+    if (
+        len(filters) != 1
+        or filters[0].name != "default"
+        or len(told) != 1
+        or not isinstance(told[0], PositionalArgument)
+    ):
+        return None
+    value = told[0].value
+    return _written(value.value) if isinstance(value, Literal) and isinstance(value.value, str | int) else None
+
+
+def _shown(name: str, default: int | str, names: Names, write: Callable[[Any], str]) -> str:
+    """Return a value, or its default: nothing, an empty text and `false` give way to one."""
+    value = names.get(name)
+    if isinstance(default, str) and (value is None or value is False or value == ""):
+        return default
+    return write(value)
 
 
 def _written(value: Any) -> str:
