@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Final
 from zoneinfo import ZoneInfo
 
+from flatfile_sync.cli.examining_wallets import wallets
+from flatfile_sync.cli.findings import Finding, Level, failed
 from flatfile_sync.config.settings import Settings
 from flatfile_sync.daemon.lock import holder
 from flatfile_sync.daemon.projects import open_projects
@@ -27,7 +29,6 @@ from flatfile_sync.store.database import Store
 from flatfile_sync.store.existing import open_existing
 from flatfile_sync.store.health import Vitals
 
-Level = Literal["ok", "warn", "bad"]
 _GIB: Final = 1 << 30
 _LITTLE, _TOO_LITTLE = 5 * _GIB, _GIB // 2
 _SKEW, _TOO_MUCH_SKEW = timedelta(seconds=2), timedelta(seconds=60)
@@ -40,39 +41,25 @@ _PIN: Final = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;]+)", re.MULT
 _SHOWN: Final = 3
 
 
-class Finding(NamedTuple):
-    """What was looked at, how it is, what was found and what to do about it."""
-
-    about: str
-    level: Level
-    found: str
-    remedy: str = ""
-
-
 def examine(settings: Settings, *, clock: Clock) -> list[Finding]:
     """Return all findings, in the order of their list."""
     findings = [*_versions(), *_folder(settings.data_folder), *_keys(settings.data_folder / "host_keys")]
-    findings += [*_clocks(clock), *_projects(settings.projects_folder), _daemon(settings.data_folder)]
+    findings += [*_clocks(clock), *_projects(settings.projects_folder), *wallets(settings, clock=clock)]
+    findings.append(_daemon(settings.data_folder))
     try:
         store = open_existing(settings.database)
     except (ConfigurationError, TemporaryFailure) as error:
-        return [*findings, _failed("database", error)]
+        return [*findings, failed("database", error)]
     try:
         found = health.look(store)
         findings += [*_database(found, clock), *_drops(found), *_accounts(found, settings.projects_folder)]
         if (settings.data_folder / "spool").is_dir():
             findings.append(_orphans(settings.data_folder / "spool", store, clock))
     except TemporaryFailure as error:
-        findings.append(_failed("database", error))
+        findings.append(failed("database", error))
     finally:
         store.close()
     return findings
-
-
-def _failed(about: str, error: Exception) -> Finding:
-    """Return an error of ours as a finding: what is said after the semicolon is the remedy."""
-    found, _, remedy = str(error).partition("; ")
-    return Finding(about, "bad", found, remedy)
 
 
 def _versions() -> Iterator[Finding]:
@@ -132,7 +119,7 @@ def _keys(folder: Path) -> Iterator[Finding]:
         for name, fingerprint in host_keys.fingerprints(folder).items():
             yield Finding(name.replace("_", " "), "ok", fingerprint)
     except ConfigurationError as error:
-        yield _failed("host keys", error)
+        yield failed("host keys", error)
 
 
 def _clocks(clock: Clock) -> Iterator[Finding]:

@@ -50,12 +50,12 @@ def google(
     `image_url` says under which address Google fetches an image; `callback_url` is where the web door takes callbacks,
     unless the settings say otherwise.
     """
-    account = _account(settings)
+    known = account(settings)
     names = Names(issuer=settings.issuer_id, prefix=settings.id_prefix)
     http = http_client(context=_context(settings.authorities_file), patience=settings.timeout, proxy=settings.proxy_url)
     rate = settings.requests_per_second
     client = Client(
-        Tokens(account, http=http, clock=clock),
+        Tokens(known, http=http, clock=clock),
         http=http,
         pace=StorePace(store, f"google:{settings.issuer_id}", rate=rate, clock=clock),
         api=settings.api_url,
@@ -68,7 +68,7 @@ def google(
         render_class=class_renderer(image_url),
         ledger=StoreLedger(store, Platform.GOOGLE, clock=clock),
         circuit=StoreCircuit(store, clock=clock),
-        links=Links(account, clock=clock, origins=settings.origins, address=address),
+        links=Links(known, clock=clock, origins=settings.origins, address=address),
         callback_url=settings.callback_url or callback_url,
         texts=texts,
         rate=rate,
@@ -84,7 +84,8 @@ def google(
     return GoogleParts(platform=platform, receiver=receiver, names=names, http=http)
 
 
-def _account(settings: GoogleSettings) -> ServiceAccount:
+def account(settings: GoogleSettings) -> ServiceAccount:
+    """Return the service account, checked. Raises `ConfigurationError`."""
     if settings.service_account_file:
         source = read_source(settings.service_account_file)
     else:

@@ -1,10 +1,13 @@
 """Settings to running parts: the one place that knows which adapter stands behind which Protocol."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from flatfile_sync.config.settings import Settings
+from flatfile_sync.daemon import expiring
 from flatfile_sync.daemon.apple import AppleWallet, open_apple
 from flatfile_sync.daemon.google import GoogleParts
 from flatfile_sync.daemon.google import google as open_google
@@ -106,6 +109,7 @@ def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
     jobs = (
         Job(name="retention", run=lambda: retention.expire(kit=kit), every=timedelta(hours=1)),
         Job(name="expected", run=lambda: expected.watch(kit=kit), every=timedelta(minutes=1)),
+        *_about_certificates(apple, store, clock),
     )
     door = Door(
         kit=kit,
@@ -122,3 +126,10 @@ def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
         apple=apple,
         google=google,
     )
+
+
+def _about_certificates(apple: AppleWallet | None, store: Store, clock: Clock) -> Iterator[Job]:
+    if apple is not None:
+        certificate = apple.certificate
+        look = partial(expiring.warn, certificate, store=store, clock=clock)
+        yield Job(name="certificates", run=look, every=timedelta(days=1))

@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 from flatfile_sync.cli import examining
+from flatfile_sync.cli.exits import ExitCode
 from flatfile_sync.daemon.lock import held
 from flatfile_sync.domain.clock import utc_now
 from flatfile_sync.domain.states import DropState
 from flatfile_sync.sftp import host_keys
 from flatfile_sync.store import accounts, drops
 from flatfile_sync.store.health import vitals
+from tests.apple_keys import PASS_TYPE_IDENTIFIER, TEAM_IDENTIFIER, apple_keys
+from tests.google_double.account import EMAIL, service_account
 from tests.line import receive
 
 TEXT = "id.memberId\n1\n"
@@ -156,3 +159,48 @@ def test_both_databases_tell_how_they_are(store):
 def test_little_room_is_worth_a_look_and_no_room_is_bad(sound, monkeypatch, free, level):
     disk(monkeypatch, free)
     assert look(sound, code=int(level == "bad"))["disk"][0] == level
+
+
+def wallets(monkeypatch, folder, **changes):
+    """Set up Apple Wallet and Google Wallet by the environment."""
+    keys = apple_keys()
+    (folder / "pass.p12").write_bytes(keys.pkcs12(chain=True))
+    told = {
+        "TOKEN_KEY": "k" * 32,
+        "ACCOUNT": service_account().file("https://oauth2.example/token").decode(),
+        "FLATFILE_SYNC_APPLE__CERTIFICATE_FILE": str(folder / "pass.p12"),
+        "FLATFILE_SYNC_APPLE__TEAM_IDENTIFIER": TEAM_IDENTIFIER,
+        "FLATFILE_SYNC_APPLE__PASS_TYPE_IDENTIFIER": PASS_TYPE_IDENTIFIER,
+        "FLATFILE_SYNC_APPLE__WEB_SERVICE_URL": "https://passes.example",
+        "FLATFILE_SYNC_APPLE__TOKEN_KEYS": '["2026=TOKEN_KEY"]',
+        "FLATFILE_SYNC_GOOGLE__SERVICE_ACCOUNT_ENV": "ACCOUNT",
+        "FLATFILE_SYNC_GOOGLE__ISSUER_ID": "3388000000012345678",
+    }
+    for name, value in (told | changes).items():
+        monkeypatch.setenv(name, value)
+
+
+def test_wallets_that_are_set_up_are_named_with_when_the_certificate_ends(sound, monkeypatch, tmp_path):
+    wallets(monkeypatch, tmp_path)
+    found = look(sound)
+    assert found["apple wallet"] == ("ok", "pass.example.card, ends 2049-12-31, TokenKeys(2026)", "")
+    assert found["google wallet"][:2] == ("ok", f"issuer 3388000000012345678 by {EMAIL}")
+
+
+def test_a_secret_that_is_missing_is_named_and_its_value_never_shown(sound, monkeypatch, tmp_path):
+    wallets(monkeypatch, tmp_path, TOKEN_KEY="", ACCOUNT="{}")
+    found = look(sound, code=ExitCode.BAD)
+    level, text, remedy = found["apple wallet"]
+    assert (level, text) == ("bad", "apple.token_keys: the environment variable TOKEN_KEY is not set")
+    assert remedy == "set it to the secret."
+    assert found["google wallet"][0] == "bad"
+
+
+def test_a_certificate_that_ends_within_the_week_is_bad(sound, monkeypatch, tmp_path):
+    keys = apple_keys(not_after=utc_now() + timedelta(days=3))
+    wallets(monkeypatch, tmp_path)
+    (tmp_path / "pass.p12").write_bytes(keys.pkcs12(chain=True))
+    level, text, remedy = look(sound, code=ExitCode.BAD)["apple certificate"]
+    assert level == "bad"
+    assert text.endswith("in 2 days")
+    assert remedy.startswith("Renew it")
