@@ -155,7 +155,8 @@ def _google(place: Place, subject: _Subject, written: _Written, *, language: str
     from flatfile_sync.wallets.templates.images import IMAGE
     from flatfile_sync.wallets.templates.rendering import google_class, google_object
 
-    row, settings, named = subject.row, place.settings.google, _named(subject.image)
+    row, settings, public_url = subject.row, place.settings.google, place.settings.web.public_url
+    named = _named(subject.image, public_url)
     of_class = google_class(subject.pass_type, image_url=named)
     of_object = google_object(subject.pass_type, subject.shown, image_url=named)
     classes, objects = of_class.tree, of_object.tree
@@ -169,12 +170,13 @@ def _google(place: Place, subject: _Subject, written: _Written, *, language: str
     written.put(".google.json", orjson.dumps(both, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
     def find(uri: str) -> bytes | None:
-        return subject.image(uri.removeprefix(IMAGE))
+        return subject.image(uri.removeprefix(IMAGE).rpartition("/")[2])
 
     written.put(".google.png", draw_object(classes, objects, find, language=language))
     written.lost += [*of_class.lost, *of_object.lost]
 
 
-def _named(image: "ReadImage") -> "ImageUrl":
-    """Return what names an image by its digest; where Google fetches it, the web door knows."""
-    return lambda digest: f"image:{digest}" if image(digest) is not None else None
+def _named(image: "ReadImage", public_url: str) -> "ImageUrl":
+    """Return where Google fetches an image that is there; without a public address it is named by its digest."""
+    place = f"{public_url}/images/" if public_url else "image:"
+    return lambda digest: f"{place}{digest}" if image(digest) is not None else None

@@ -8,15 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flatfile_sync.domain.states import PassStatus, Purpose
+from flatfile_sync.wallets.preview.apple import draw_pass
+from flatfile_sync.wallets.preview.google import draw_object
 from flatfile_sync.wallets.templates import apple_keys, google_keys
 from flatfile_sync.wallets.templates.liquid import parse
-from flatfile_sync.wallets.templates.rendering import apple_images, apple_pass, apple_strings, google_object
+from flatfile_sync.wallets.templates.rendering import (
+    apple_images,
+    apple_pass,
+    apple_strings,
+    google_class,
+    google_object,
+)
 from flatfile_sync.wallets.templates.shapes import Value
 from flatfile_sync.wallets.templates.showing import Message, Showing
 from flatfile_sync.wallets.templates.strings import read_strings, write_strings
 from flatfile_sync.wallets.templates.values import fits
 from flatfile_sync.wallets.templates.walking import walk
-from tests.pass_types import APPLE, CLASS, HOSTS, MODEL, OBJECT, folder, made, read, showing
+from tests.pass_types import APPLE, CLASS, HOSTS, MODEL, OBJECT, folder, made, read, showing, with_
 
 _TEXTS = st.one_of(
     st.text(max_size=40),
@@ -135,6 +143,31 @@ def test_any_document_is_read_or_refused_and_never_raises(tree):
     pass_type, remarks = read(folder(more=data))
     if all(remark.warning for remark in remarks):
         apple_pass(pass_type, showing())
+
+
+def places(tree, path=()):
+    """Yield the path of every value inside a document."""
+    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ():
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+@given(data=st.data())
+def test_a_right_document_with_one_odd_value_is_read_or_refused(data):
+    """What is taken can be rendered, and drawn."""
+    which = data.draw(st.sampled_from(["apple", "google_class", "google_object"]))
+    right = {"apple": APPLE, "google_class": CLASS, "google_object": OBJECT}
+    spoilt = with_(right[which], data.draw(st.sampled_from(list(places(right[which])))), data.draw(_JSON))
+    made_of = right | {which: spoilt}
+    pass_type, remarks = read(folder(made_of["apple"], more={f"{which}.json": json.dumps(spoilt).encode()}))
+    if any(not remark.warning for remark in remarks):
+        return
+    shown = showing()
+    tree = apple_pass(pass_type, shown).tree
+    assert strays({key: value for key, value in tree.items() if key != "voided"}, apple_keys.PASS) == []
+    assert draw_pass(orjson.loads(orjson.dumps(tree)), {}, {})
+    objects = google_object(pass_type, shown, image_url=str).tree
+    assert draw_object(google_class(pass_type, image_url=str).tree, objects, lambda _: None)
 
 
 @given(data=st.binary(max_size=200))
