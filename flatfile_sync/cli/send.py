@@ -4,15 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from flatfile_sync.cli.exits import ExitCode
-from flatfile_sync.cli.output import print_json
-from flatfile_sync.cli.partner import Address, Partner, ResultSet
-from flatfile_sync.cli.results import print_ack, print_problems, print_summary
 from flatfile_sync.domain.failures import Refused
-
-_NOT_IN_ORDER = ("rejected", "skipped", "unprocessed")
 
 
 def command(
@@ -36,33 +30,10 @@ def command(
     """Put a file into the inbox as a partner does and, with --wait, print the result set."""
     if not file.is_file():
         raise Refused(f"{file}: there is no such file.")
+    from flatfile_sync.cli.partner import Address
+    from flatfile_sync.cli.sending import deliver
+
     address = Address(host=host, port=port, user=user, key=key, fingerprints=tuple(fingerprint or ()))
     folder = "/".join(("/dryrun" if dry_run else "/inbox", *((feed,) if feed else ())))
-    with Partner(address) as partner, _bars(quiet=as_json) as bars:
-        upload = bars.add_task(f"sending {file.name}", total=file.stat().st_size)
-        sent = partner.put(file, folder, progress=lambda done, _total: bars.update(upload, completed=done))
-        ack = sent.ack(timeout=30)
-        found: ResultSet | None = None
-        if wait and ack["drop_id"] is not None:
-            line = bars.add_task("waiting", total=None)
-            found = sent.result_set(
-                ack["stem"],
-                timeout=timeout,
-                progress=lambda step, records: bars.update(line, description=f"{step}: {records:,} records"),
-            )
-    if found is None:
-        print_json(ack) if as_json else print_ack(ack)
-        return
-    if out is not None:
-        found.save(out)
-    if as_json:
-        print_json(found.summary)
-    else:
-        print_summary(found.summary)
-        print_problems(found.table("issues.csv"))
-    if any(found.summary["counts"][status] for status in _NOT_IN_ORDER):
+    if not deliver(file, folder, address=address, patience=timeout if wait else None, out=out, as_json=as_json):
         raise typer.Exit(ExitCode.BAD)
-
-
-def _bars(*, quiet: bool) -> Progress:
-    return Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), transient=True, disable=quiet)
