@@ -41,6 +41,7 @@ class Daemon:
         self.environment = os.environ | {
             "FLATFILE_SYNC_DATABASE_URL": database_url,
             "FLATFILE_SYNC_SFTP__PORT": "0",
+            "FLATFILE_SYNC_WEB__PORT": "0",
             "FLATFILE_SYNC_WORK__PROCESSES": "1",
             **(settings or {}),
         }
@@ -48,6 +49,7 @@ class Daemon:
         self.log = folder / "daemon.log"
         self.process: subprocess.Popen | None = None
         self.port = 0
+        self.web = ""
         with _environment(self.environment):
             self.settings = init(self.config).settings
 
@@ -68,6 +70,8 @@ class Daemon:
                 text=True,
             )
         for line in self.process.stdout:
+            if line.startswith("the web door is at "):
+                self.web = line.removeprefix("the web door is at ").strip()
             if line.startswith("listening on "):
                 self.port = int(line.rpartition(":")[2])
                 return

@@ -30,7 +30,7 @@ from flatfile_sync.web.rates import Rates
 from flatfile_sync.web.rendered import Rendered
 from flatfile_sync.web.tls import Tls
 from tests.apple_keys import PASS_TYPE_IDENTIFIER, apple_keys
-from tests.builders import loyalty
+from tests.builders import kit, loyalty
 from tests.device_double import Device
 from tests.doubles import FixedProjects
 from tests.line import seed
@@ -63,6 +63,7 @@ class Site:
 
     store: Any
     clock: Any
+    spool: Any = None
     door: Door | None = None
     monotonic: FakeMonotonic = field(default_factory=FakeMonotonic)
     fetched: list = field(default_factory=list)
@@ -80,11 +81,11 @@ class Site:
             certificate=certificate(), tokens=TOKEN_KEYS, web_service_url="https://localhost", image=images.get
         )
         self.passes = Passes(store=self.store, projects=self.projects, issuer=issuer, monotonic=self.monotonic)
-        self.log = DeviceLog(monotonic=self.monotonic)
         self.rendered = Rendered(self._issue, version=self.passes.version, most_bytes=1 << 20)
-        self.kit = PassKit(
-            store=self.store,
-            clock=self.clock,
+        self.kit = kit(self.store, self.spool, clock=self.clock, projects=self.projects)
+        self.log = DeviceLog(monotonic=self.monotonic, tally=self.kit.tally)
+        self.passkit = PassKit(
+            kit=self.kit,
             identifier=PASS_TYPE_IDENTIFIER,
             key_of=lambda memory: str(memory.get(KEY_ID, "")),
             fits=lambda text, key_id, serial: TOKEN_KEYS.fits(text, key_id=key_id, serial=serial),
@@ -129,7 +130,7 @@ class Site:
 
     def guard(self, *routers, **changes):
         values = {
-            "app": application(routers or [self.kit.routes()]),
+            "app": application(routers or [self.passkit.routes()]),
             "trusted": LOOPBACK,
             "by_address": Rates(rate=1e6, burst=1e6, monotonic=self.monotonic),
             "total": Rates(rate=1e6, burst=1e6, monotonic=self.monotonic),

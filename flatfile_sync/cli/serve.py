@@ -15,6 +15,9 @@ from flatfile_sync.daemon.wiring import Parts
 LISTENING = "listening on "
 """What the line on standard output begins with that says where clients come in: host, colon, port."""
 
+WEB = "the web door is at "
+"""The same for the HTTP door: an address; it stands before the other line."""
+
 
 def command(ctx: typer.Context) -> None:
     """Run the daemon until it is told to stop (Ctrl-C, SIGTERM); a second signal ends it at once."""
@@ -34,6 +37,8 @@ async def _serve(settings: Settings) -> None:
 
 
 def _announce(settings: Settings, parts: Parts) -> None:
+    if parts.web is not None:
+        print(f"{WEB}{parts.web.door.address}", flush=True)
     print(f"{LISTENING}{settings.sftp.host}:{parts.door.port}", flush=True)
 
 

@@ -91,7 +91,7 @@ _SECTIONS: Final = ("sftp", "web", "work", "sandbox", "apple", "google", "log")
 _FILES: Final = {
     "apple": ("certificate_file", "key_file", "wwdr_file", "apns_key_file", "apns_authorities_file"),
     "google": ("service_account_file", "authorities_file"),
-    "web": ("certificate_file", "key_file"),
+    "web": ("certificate_file", "key_file", "badges_folder"),
 }
 
 

@@ -1,6 +1,7 @@
 """What a daemon is told about its HTTP door."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final
 
@@ -60,6 +61,17 @@ class WebSettings(BaseModel):
     connections: int = Field(default=400, ge=10, description="Connections open at a time; more are cut off.")
     cache_bytes: int = Field(default=64 << 20, ge=0, description="Memory for passes that are made already.")
     link_days: int = Field(default=90, ge=1, le=3650, description="Days an add-to-wallet link lives unless told.")
+
+    badges_folder: str = Field(
+        default="",
+        description="The wallets' official badges: apple.svg, google.svg, also by language (apple.fr.svg); empty = "
+        "plain buttons.",
+    )
+
+    @property
+    def life(self) -> timedelta:
+        """How long a link lives unless told."""
+        return timedelta(days=self.link_days)
 
     def networks(self, name: str) -> tuple[IPv4Network | IPv6Network, ...]:
         """Return the networks of a setting."""

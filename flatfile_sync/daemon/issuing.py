@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from flatfile_sync.domain.failures import PermanentFailure
-from flatfile_sync.domain.project import Project
+from flatfile_sync.domain.project import PassType, Project
 from flatfile_sync.domain.states import Platform
 from flatfile_sync.pipeline.kit import Projects
 from flatfile_sync.pipeline.showing import showing
@@ -15,7 +15,8 @@ from flatfile_sync.store import memories, passes
 from flatfile_sync.store.database import Connection, Priority, Store
 from flatfile_sync.store.passes import PassRow
 from flatfile_sync.wallets.apple.issuing import Issuer
-from flatfile_sync.wallets.apple.tokens import KEY_ID
+from flatfile_sync.wallets.apple.tokens import KEY_ID, TokenKeys
+from flatfile_sync.wallets.templates.showing import Showing
 
 # Whether a project's files changed is looked at so often: each look asks the disk about all of them.
 _LOOK_EVERY: Final = 2.0
@@ -23,23 +24,29 @@ _LOOK_EVERY: Final = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passes:
-    """Issues Apple passes as they are now."""
+    """Passes as they are now: shown, and issued for Apple Wallet if there is an issuer."""
 
     store: Store
     projects: Projects
-    issuer: Issuer
+    issuer: Issuer | None = None
     monotonic: Callable[[], float] = time.monotonic
     _seen: dict[str, tuple[float, Project]] = field(default_factory=dict)
 
     async def issue(self, row: PassRow) -> bytes:
         """Return the pkpass of a pass. Raises `PermanentFailure` if it has none, `ConfigurationError`."""
+        if self.issuer is None:
+            raise PermanentFailure("There is no certificate for Apple Wallet.")
+        key_id = await self._key(row, self.issuer.tokens)
+        _, pass_type, shown = await self.show(row)
+        return await asyncio.to_thread(self.issuer.issue, pass_type, shown, key_id=key_id)
+
+    async def show(self, row: PassRow) -> tuple[Project, PassType, Showing]:
+        """Return a pass as its templates see it. Raises `PermanentFailure` if its type is gone."""
         project = await self.project(row.project)
         pass_type = project.pass_type(row.pass_type)
         if pass_type is None:
             raise PermanentFailure(f"The project {project.name!r} has no pass type {row.pass_type!r} any more.")
-        key_id = await self._key(row)
-        shown = await self.store.read(lambda conn: showing(conn, row, project))
-        return await asyncio.to_thread(self.issuer.issue, pass_type, shown, key_id=key_id)
+        return project, pass_type, await self.store.read(lambda conn: showing(conn, row, project))
 
     async def version(self, row: PassRow) -> str:
         """Return the version of a pass's project: with another, the same pass may look different."""
@@ -52,22 +59,19 @@ class Passes:
             known = self._seen[name] = (self.monotonic(), await asyncio.to_thread(self.projects.current, name))
         return known[1]
 
-    async def _key(self, row: PassRow) -> str:
+    async def _key(self, row: PassRow, tokens: TokenKeys) -> str:
         """Return the id of the key of a pass's token, chosen when the pass is made for the first time."""
         known = await self.store.read(lambda conn: _memory(conn, row.no).get(KEY_ID))
-        return (
-            str(known)
-            if known
-            else await self.store.write(lambda conn: self._choose(conn, row), priority=Priority.DOOR)
-        )
+        return str(known or await self.store.write(lambda conn: _choose(conn, row, tokens), priority=Priority.DOOR))
 
-    def _choose(self, conn: Connection, row: PassRow) -> str:
-        # Locked, so that of two who make it at the same time the second finds what the first chose.
-        passes.load_many(conn, [row.no], lock=True)
-        memory = _memory(conn, row.no)
-        key_id = str(memory.setdefault(KEY_ID, self.issuer.tokens.issue(row.id).key_id))
-        memories.keep_many(conn, Platform.APPLE.value, {row.no: memory})
-        return key_id
+
+def _choose(conn: Connection, row: PassRow, tokens: TokenKeys) -> str:
+    # Locked, so that of two who make it at the same time the second finds what the first chose.
+    passes.load_many(conn, [row.no], lock=True)
+    memory = _memory(conn, row.no)
+    key_id = str(memory.setdefault(KEY_ID, tokens.issue(row.id).key_id))
+    memories.keep_many(conn, Platform.APPLE.value, {row.no: memory})
+    return key_id
 
 
 def _memory(conn: Connection, pass_no: int) -> dict[str, Any]:

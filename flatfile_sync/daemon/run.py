@@ -58,6 +58,9 @@ async def _run(parts: Parts, stop: asyncio.Event, opened: Callable[[Parts], None
             group.create_task(_until_stopped(parts.engine.run, stop))
             group.create_task(_until_stopped(parts.calendar.run, stop))
             group.create_task(_until_stopped(parts.door.run, stop))
+            if parts.web is not None:
+                for part in (parts.web.lag, parts.web.fetches, parts.web.door):
+                    group.create_task(_until_stopped(part.run, stop))
             group.create_task(_announce(parts, stop, opened))
     finally:
         await parts.close()
@@ -66,7 +69,8 @@ async def _run(parts: Parts, stop: asyncio.Event, opened: Callable[[Parts], None
 async def _announce(parts: Parts, stop: asyncio.Event, opened: Callable[[Parts], None]) -> None:
     halt = asyncio.ensure_future(stop.wait())
     try:
-        for event in (parts.engine.ready, parts.door.ready):
+        web = () if parts.web is None else (parts.web.door.ready,)
+        for event in (parts.engine.ready, parts.door.ready, *web):
             ready = asyncio.ensure_future(event.wait())
             await asyncio.wait([ready, halt], return_when=asyncio.FIRST_COMPLETED)
             ready.cancel()

@@ -34,11 +34,15 @@ class Made:
 
 
 def init(config: Path, *, port: int | None = None, clock: Clock = utc_now) -> Made:
-    """Make configuration, data folder, host keys, database, example project and one account with a fresh key pair."""
+    """Make configuration, data folder, host keys, database, example project and one account with a fresh key pair.
+
+    `port` is that of both doors in a new configuration: 0 where any will do.
+    """
     made: list[Path] = []
     config.parent.mkdir(parents=True, exist_ok=True)
     if not config.exists():
-        text = example_toml(sftp={} if port is None else {"port": port})
+        given = {} if port is None else {"port": port}
+        text = example_toml(sftp=given, web=given)
         _write(config, text.encode(), mode=0o644)
         made.append(config)
     settings = load_settings(config)

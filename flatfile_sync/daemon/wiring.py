@@ -12,6 +12,8 @@ from flatfile_sync.daemon.apple import AppleWallet, open_apple
 from flatfile_sync.daemon.google import GoogleParts
 from flatfile_sync.daemon.google import google as open_google
 from flatfile_sync.daemon.projects import open_projects
+from flatfile_sync.daemon.web import WebParts
+from flatfile_sync.daemon.web import build as build_web
 from flatfile_sync.domain.clock import Clock, utc_now
 from flatfile_sync.domain.engine import TaskKind
 from flatfile_sync.domain.states import Platform
@@ -50,6 +52,7 @@ class Parts:
     door: Door
     apple: AppleWallet | None
     google: GoogleParts | None
+    web: WebParts | None
 
     async def close(self) -> None:
         """End what is open to the outside, and the worker processes."""
@@ -125,6 +128,9 @@ def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
         door=door,
         apple=apple,
         google=google,
+        web=build_web(
+            settings, kit, images=images, apple=apple, google=google, queues={"tasks": lambda: engine.waiting}
+        ),
     )
 
 

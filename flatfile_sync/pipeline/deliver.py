@@ -1,5 +1,6 @@
 """Deliver: what is owed goes out, lane by lane, and every delivery gets its outcome."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +15,8 @@ from flatfile_sync.domain.delivery import Settlement
 from flatfile_sync.domain.engine import TaskKind
 from flatfile_sync.domain.failures import PermanentFailure, TemporaryFailure, trail
 from flatfile_sync.domain.states import Outcome, Platform
+from flatfile_sync.domain.tally import Figure
+from flatfile_sync.pipeline.counting import count
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.pipeline.packing import Packed, pack
 from flatfile_sync.store import attempts, deliveries, memories, registrations
@@ -86,6 +89,8 @@ async def _confirm_page(platform: str, after: int, *, kit: Kit) -> int | None:
 
     def note(conn: Connection) -> None:
         deliveries.settle_many(conn, found, now=kit.clock())
+        for outcome, many in Counter(entry.outcome for entry in found if entry.outcome is not None).items():
+            count(conn, Figure.DELIVERIES, platform, outcome, kit=kit, by=many)
         _advance(conn, {entry.drop_id for entry in pending if entry.drop_id and entry.id in settled}, kit)
         kit.engine.submit(conn, TaskKind.CONFIRM, platform, not_before=kit.clock() + CONFIRM_AFTER)
 
@@ -168,6 +173,8 @@ def _settle(
         else:
             deliveries.put_back(conn, [found.delivery_id], due_at=due, reason=found.reason)
     deliveries.settle_many(conn, final, now=now)
+    for outcome, many in Counter(found.outcome for found in final if found.outcome is not None).items():
+        count(conn, Figure.DELIVERIES, load.platform, outcome, kit=kit, by=many)
 
 
 def _advance(conn: Connection, drop_ids: set[str], kit: Kit) -> None:

@@ -12,7 +12,9 @@ from typing import Final, NamedTuple
 from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain.engine import TaskKind
-from flatfile_sync.domain.states import Platform
+from flatfile_sync.domain.states import Outcome, Platform
+from flatfile_sync.domain.tally import Figure
+from flatfile_sync.pipeline.counting import count
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.store import deliveries
 
@@ -32,6 +34,9 @@ class Fetches:
         self.ready = asyncio.Event()
         self._kit, self._every = kit, every
         self._seen: dict[int, _Fetch] = {}
+
+    def __len__(self) -> int:
+        return len(self._seen)
 
     def note(self, pass_no: int, revision: int) -> None:
         """Remember that a device was handed a pass at a revision; called in the loop's thread."""
@@ -63,6 +68,7 @@ class Fetches:
     def _settle(self, conn: Connection, seen: list[tuple[int, int]]) -> set[int]:
         kit = self._kit
         found = deliveries.fetched(conn, Platform.APPLE.value, seen, now=kit.clock())
+        count(conn, Figure.DELIVERIES, Platform.APPLE.value, Outcome.FETCHED, kit=kit, by=len(found))
         for drop_id in sorted({drop_id for _, drop_id in found if drop_id}):
             if not deliveries.any_open(conn, drop_id):
                 kit.engine.submit(conn, TaskKind.ADVANCE, drop_id)

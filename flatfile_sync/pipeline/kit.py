@@ -9,6 +9,7 @@ from flatfile_sync.domain.clock import Clock, utc_now
 from flatfile_sync.domain.engine import Compute, Engine
 from flatfile_sync.domain.project import Project
 from flatfile_sync.domain.states import Platform
+from flatfile_sync.domain.tally import Tally
 from flatfile_sync.spool.local import Spool
 from flatfile_sync.store.database import Store
 from flatfile_sync.wallets.platform import WalletPlatform
@@ -32,7 +33,7 @@ class Projects(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kit:
-    """Store, spool, processes, projects, platforms, engine and clock of one running daemon."""
+    """Store, spool, processes, projects, platforms, engine, clock and counts of one running daemon."""
 
     store: Store
     spool: Spool
@@ -44,3 +45,4 @@ class Kit:
     steps: Backoff = field(default_factory=Backoff)
     sends: Backoff = field(default_factory=Backoff)
     chunk_records: int = 10_000
+    tally: Tally = field(default_factory=Tally)

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from flatfile_sync.domain.delivery import Delivery, Settlement
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.domain.project import Project
-from flatfile_sync.domain.states import DeliveryKind, Outcome, PassStatus, Platform, Purpose
+from flatfile_sync.domain.states import DeliveryKind, DeliveryState, Lane, Outcome, PassStatus, Platform, Purpose
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.pipeline.writing import subjects_of
 from flatfile_sync.store import consents, identifiers, memories, passes, registrations
@@ -53,6 +53,28 @@ def pack(conn: Connection, taken: Sequence[Delivery], platform: Platform, *, kit
         else:
             packed.parcels.append(_parcel(delivery, row, installed, around))
     return packed
+
+
+def wrap(conn: Connection, row: PassRow, platform: Platform, *, kit: Kit) -> Parcel:
+    """Return a pass as it is now in a parcel that nothing is owed by: for what a platform makes when it is asked to."""
+    delivery = Delivery(
+        id=0,
+        project=row.project,
+        pass_no=row.no,
+        pass_id=row.id,
+        pass_type=row.pass_type,
+        platform=platform,
+        kind=DeliveryKind.CONTENT,
+        revision=row.revision,
+        lane=Lane.TRANSACTIONAL,
+        drop_id=None,
+        record=None,
+        state=DeliveryState.SENDING,
+        attempts=0,
+        due_at=kit.clock(),
+    )
+    installed = row.apple if platform is Platform.APPLE else row.google
+    return _parcel(delivery, row, installed, _look(conn, [delivery], platform, kit))
 
 
 def _look(conn: Connection, taken: Sequence[Delivery], platform: Platform, kit: Kit) -> _Surroundings:

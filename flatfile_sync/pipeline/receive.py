@@ -19,7 +19,9 @@ from flatfile_sync.domain.failures import LostTurnError, Refused
 from flatfile_sync.domain.naming import FORCE, is_temporary, rejects_parent, result_name
 from flatfile_sync.domain.project import Feed, Project
 from flatfile_sync.domain.states import Decision, DropState, DropVerdict, UploadState, UploadVerdict
+from flatfile_sync.domain.tally import Figure
 from flatfile_sync.pipeline.ack import PreparedAck, commit_ack, commit_refusal, prepare_ack, prepare_refusal
+from flatfile_sync.pipeline.counting import count
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.store import audit, counters, drops, uploads
 from flatfile_sync.store.accounts import Account
@@ -165,6 +167,7 @@ async def abandon(upload: Upload, *, size: int, reason: str, kit: Kit) -> None:
         uploads.change(conn, upload.id, size=size)
         if ack is not None:
             commit_refusal(conn, ack, ended)
+        count(conn, Figure.UPLOADS, UploadVerdict.ABANDONED, kit=kit)
         details = {"upload": upload.id, "name": upload.name, "reason": reason, "bytes": size}
         audit.record(conn, at=kit.clock(), actor=upload.account, event="upload_abandoned", details=details)
 
@@ -240,6 +243,8 @@ def _commit(
         listed_until = ack.at + LISTED_AFTER
         uploads.settle(conn, upload.id, verdict=UploadVerdict.IGNORED, reason=NO_FEED, listed_until=listed_until)
         commit_refusal(conn, ack, upload)
+    ended = UploadState.CLOSED.value if drop is not None or ack is None else UploadVerdict.IGNORED.value
+    count(conn, Figure.UPLOADS, ended, kit=kit)
     details = {"upload": upload.id, "name": upload.name, "bytes": upload.size, "drop": upload.drop_id}
     audit.record(conn, at=kit.clock(), actor=upload.account, event="upload_closed", details=details)
     return upload
@@ -248,6 +253,7 @@ def _commit(
 def _cancel(conn: Connection, upload: Upload, verdict: UploadVerdict, reason: str, *, kit: Kit) -> None:
     """Settle an upload that will not be taken; its drop still walks the line, changes nothing and reports."""
     uploads.settle(conn, upload.id, verdict=verdict, reason=reason)
+    count(conn, Figure.UPLOADS, verdict, kit=kit)
     drop = drops.by_id(conn, upload.drop_id) if upload.drop_id else None
     if drop is not None and drop.state is DropState.RECEIVED:
         drops.note(conn, drop, verdict=DropVerdict.CANCELLED, reason=reason, due_at=kit.clock())

@@ -14,11 +14,13 @@ from flatfile_sync.domain.drop import Chunk, Drop
 from flatfile_sync.domain.engine import TaskKind
 from flatfile_sync.domain.project import Feed, Project
 from flatfile_sync.domain.states import DropState, DropVerdict, Platform, RecordStatus
+from flatfile_sync.domain.tally import Figure
 from flatfile_sync.files.columns import verify
 from flatfile_sync.files.dialect import Dialect
 from flatfile_sync.files.reports import Counts, Parts, Written, write_result_set
 from flatfile_sync.pipeline import documents
 from flatfile_sync.pipeline.ack import folder_of
+from flatfile_sync.pipeline.counting import count
 from flatfile_sync.pipeline.documents import Summary, encoded
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.store import artefacts, chunks, deliveries, drops
@@ -59,9 +61,13 @@ async def report(drop: Drop, project: Project, feed: Feed, *, kit: Kit) -> Drop:
     sha256 = await asyncio.to_thread(kit.spool.put, blobs["summary.json"], data)
     faults.point("report.files")
     published = {**files, "summary.json": Written(size=len(data), sha256=sha256)}
-    return await kit.store.write(
-        lambda conn: _publish(conn, drop, published, blobs, feed=feed, verdict=verdict, kit=kit)
-    )
+
+    def publish(conn: Connection) -> Drop:
+        for status, records in counts.statuses.items():
+            count(conn, Figure.RECORDS, drop.project, status, kit=kit, by=records)
+        return _publish(conn, drop, published, blobs, feed=feed, verdict=verdict, kit=kit)
+
+    return await kit.store.write(publish)
 
 
 def _publish(
@@ -109,6 +115,7 @@ def _publish(
     artefacts.delete(conn, drop.account, "outbox", place, f"{drop.result_name}.progress.json")
     moved = drops.move(conn, drop, DropState.REPORTED, reported_at=now, verdict=verdict, horizon_at=now + feed.horizon)
     kit.engine.submit(conn, TaskKind.ADVANCE, drop.id, not_before=moved.horizon_at)
+    count(conn, Figure.DROPS, drop.project, verdict, kit=kit)
     faults.point("report.before_commit")
     return moved
 

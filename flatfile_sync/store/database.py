@@ -66,6 +66,11 @@ class Store:
         self._writer = Writer(1 if self.is_sqlite else _POSTGRESQL_WRITERS)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-read")
 
+    @property
+    def waiting(self) -> int:
+        """How many writes wait for their turn."""
+        return self._writer.waiting
+
     def begin_epoch(self) -> int:
         """Raise the epoch: from here on no worker of an earlier one can commit."""
         self.epoch = self.write_now(lambda conn: counters.advance(conn, "epoch"))

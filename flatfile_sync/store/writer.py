@@ -54,6 +54,11 @@ class Writer:
             self._changed.notify()
         return future
 
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for a thread."""
+        return len(self._jobs)
+
     def close(self) -> None:
         """Run what was submitted, then end the threads; may be called twice."""
         with self._changed:

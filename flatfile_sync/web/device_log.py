@@ -5,6 +5,7 @@ from typing import Final
 
 import structlog
 
+from flatfile_sync.domain.tally import Figure, Tally
 from flatfile_sync.web.rates import Rates
 
 MOST_LINES: Final = 20
@@ -18,15 +19,15 @@ _log = structlog.get_logger()
 class DeviceLog:
     """Writes lines of devices; anybody may call, so all devices together have a rate."""
 
-    def __init__(self, *, monotonic: Callable[[], float]) -> None:
+    def __init__(self, *, monotonic: Callable[[], float], tally: Tally) -> None:
         self._rates = Rates(rate=_RATE, burst=_BURST, monotonic=monotonic, remembered=1)
-        self.dropped = 0
+        self._tally = tally
 
     def write(self, lines: Sequence[str]) -> None:
         """Write what there is room for; the rest is only counted."""
         for number, line in enumerate(lines):
             if number >= MOST_LINES or self._rates.wait("devices"):
-                self.dropped += len(lines) - number
+                self._tally.add(Figure.DEVICE_LINES, by=len(lines) - number)
                 break
             _log.warning("device_log", said=plain(line))
 

@@ -15,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from flatfile_sync.domain.clock import Clock
 from flatfile_sync.domain.states import Platform
+from flatfile_sync.pipeline.kit import Kit
+from flatfile_sync.pipeline.registering import register, unregister
 from flatfile_sync.store import memories, passes, registrations
-from flatfile_sync.store.database import Connection, Priority, Store
+from flatfile_sync.store.database import Connection
 from flatfile_sync.store.passes import PassRow
 from flatfile_sync.web.device_log import DeviceLog
 from flatfile_sync.web.rendered import Rendered
@@ -61,8 +62,7 @@ class PassKit:
     `fetched` is told the number and revision of each pass that a device has.
     """
 
-    store: Store
-    clock: Clock
+    kit: Kit
     identifier: str
     key_of: Callable[[Mapping[str, Any]], str]
     fits: Callable[[str, str, str], bool]
@@ -87,11 +87,7 @@ class PassKit:
         """Note a device, or its new push token, which counts even though the answer is 200."""
         row = await self._held(identifier, serial, authorization)
 
-        def work(conn: Connection) -> bool | None:
-            token, now = body.push_token, self.clock()
-            return registrations.add(conn, device=device, pass_no=row.no, push_token=token, now=now, most=MOST_DEVICES)
-
-        new = await self.store.write(work, priority=Priority.DOOR)
+        new = await register(row.no, device, body.push_token, most=MOST_DEVICES, kit=self.kit)
         if new is None:
             raise HTTPException(429)
         return Response(status_code=201 if new else 200)
@@ -99,9 +95,7 @@ class PassKit:
     async def unregister(self, device: Name, identifier: Name, serial: Name, authorization: Shown = "") -> Response:
         """Forget a device."""
         row = await self._held(identifier, serial, authorization)
-        await self.store.write(
-            lambda conn: registrations.remove(conn, device=device, pass_no=row.no), priority=Priority.DOOR
-        )
+        await unregister(row.no, device, kit=self.kit)
         return Response(status_code=200)
 
     async def changed(
@@ -112,7 +106,9 @@ class PassKit:
             return Response(status_code=204)
         # What is no tag of ours is none: then the device is told of all its passes.
         tag = int(since) if since.isascii() and since.isdigit() and len(since) <= _MOST_DIGITS else None
-        serials, last = await self.store.read(lambda conn: registrations.changed_since(conn, device=device, tag=tag))
+        serials, last = await self.kit.store.read(
+            lambda conn: registrations.changed_since(conn, device=device, tag=tag)
+        )
         if not serials:
             return Response(status_code=204)
         # A number in the place of the string, and the device never fetches.
@@ -146,7 +142,7 @@ class PassKit:
 
     async def _held(self, identifier: str, serial: str, authorization: str) -> PassRow:
         """Return the pass whose token was shown."""
-        row, memory = await self.store.read(lambda conn: _look(conn, serial))
+        row, memory = await self.kit.store.read(lambda conn: _look(conn, serial))
         shown = authorization.removeprefix(_SCHEME) if authorization.startswith(_SCHEME) else ""
         # Looked at for a pass that is not there too: how long an answer takes says nothing either.
         fits = self.fits(shown, self.key_of(memory), serial)

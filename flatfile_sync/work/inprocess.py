@@ -104,6 +104,11 @@ class InProcess:
             self._stop.set()
             self._tell_idlers(always=True)
 
+    @property
+    def waiting(self) -> int:
+        """How much is due and not begun."""
+        return len(self._due) + len(self._inbox)
+
     def stop(self) -> None:
         """Start no further task; may be called twice, in the loop's thread."""
         self._stop.set()

@@ -42,7 +42,7 @@ class OnlyTheLast(PassKit):
             rows = conn.execute(sa.select(passes.c.id).select_from(joined).where(mine, passes.c.tag == last))
             return list(rows.scalars()), last
 
-        serials, last = await self.store.read(look)
+        serials, last = await self.kit.store.read(look)
         if not serials:
             return Response(status_code=204)
         return JSONResponse({"serialNumbers": serials, "lastUpdated": str(last)})
@@ -61,10 +61,10 @@ class FirstTokenStays(PassKit):
             if conn.execute(sa.select(registrations.c.device).where(chosen)).first():
                 return False
             return registrations_of.add(
-                conn, device=device, pass_no=row.no, push_token=body.push_token, now=self.clock()
+                conn, device=device, pass_no=row.no, push_token=body.push_token, now=self.kit.clock()
             )
 
-        return Response(status_code=201 if await self.store.write(work) else 200)
+        return Response(status_code=201 if await self.kit.store.write(work) else 200)
 
 
 class ClockAsLastModified(Site):
@@ -83,7 +83,7 @@ class ClockAsLastModified(Site):
 def site_of(kind, store, clock):
     """Return a site whose service has one mistake."""
     site = Site(store=store, clock=clock)
-    site.kit = kind(**{name: getattr(site.kit, name) for name in PassKit.__dataclass_fields__})
+    site.passkit = kind(**{name: getattr(site.passkit, name) for name in PassKit.__dataclass_fields__})
     return site
 
 
