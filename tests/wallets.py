@@ -20,12 +20,14 @@ from tests.apns_double import listening as apns_listening
 from tests.apple_keys import PASS_TYPE_IDENTIFIER, TEAM_IDENTIFIER, apple_keys
 from tests.device_double import Device
 from tests.doubles import ManualClock
+from tests.google_double.callbacks import Sender
 from tests.ports import free_port
 from tests.tls import server_pem
 
 PATIENCE = 60.0
 TOKEN_KEY = "FLATFILE_SYNC_TEST_TOKEN_KEY"
 ACCOUNT = "FLATFILE_SYNC_TEST_ACCOUNT"
+KEYS = "/keys"
 
 
 class World:
@@ -36,7 +38,8 @@ class World:
         folder.mkdir()
         self.keys = apple_keys()
         self.apns = ApnsDouble(self.keys, clock=ManualClock(utc_now()))
-        self.google = _google()
+        self._sender = Sender(clock=utc_now)
+        self.google = _google(self._sender)
         self.port = free_port()
         self.devices: list[Device] = []
         self._loop = asyncio.new_event_loop()
@@ -85,6 +88,7 @@ class World:
                 "FLATFILE_SYNC_GOOGLE__SERVICE_ACCOUNT_ENV": ACCOUNT,
                 "FLATFILE_SYNC_GOOGLE__ISSUER_ID": self.google.wallet.issuer,
                 "FLATFILE_SYNC_GOOGLE__API_URL": self.google.url,
+                "FLATFILE_SYNC_GOOGLE__CALLBACK_KEYS_URL": f"{self.google.url}{KEYS}",
                 "FLATFILE_SYNC_GOOGLE__AUTHORITIES_FILE": self._file("google.pem", self.google.authorities),
             }
         return told
@@ -110,6 +114,15 @@ class World:
             self.call(device.wake())
         return len(woken)
 
+    def call_back(self, object_id: str, event: str, *, replays: int = 1) -> bool:
+        """Let Google say that an object was saved or deleted; return whether the daemon took it."""
+        class_id = self.google.wallet.objects()[object_id]["classId"]
+        return bool(self.call(self._sender.send(self._deliver, object_id, class_id, event, replays=replays)))
+
+    async def _deliver(self, body: bytes) -> int:
+        async with httpx.AsyncClient(verify=self.trust(), trust_env=False) as client:
+            return (await client.post(f"{self.url}/google/callback", content=body)).status_code
+
     async def _listen(self) -> None:
         await self._open.enter_async_context(apns_listening(self.apns))
         if self.google is not None:
@@ -124,10 +137,13 @@ class World:
         return str(path)
 
 
-def _google() -> Any:
+def _google(sender: Sender) -> Any:
     """Return Google's double; it needs the discovery document of google-api-python-client, which a demo may lack."""
     try:
-        from tests.google_double.server import GoogleDouble  # noqa: PLC0415 - not there without that package
+        from tests.google_double.answers import Answer  # noqa: PLC0415 - not there without that package
+        from tests.google_double.server import GoogleDouble  # noqa: PLC0415 - as said
     except ModuleNotFoundError:
         return None
-    return GoogleDouble(clock=utc_now)
+    found = GoogleDouble(clock=utc_now)
+    found.served[KEYS] = Answer(200, sender.keys())
+    return found
