@@ -254,7 +254,8 @@ def _match(
 def _cannot_create(
     keys: Sequence[tuple[str, str]], pass_type: str | None, patch: str, project: Project, record: int
 ) -> Issue | None:
-    if pass_type is None or project.pass_type(pass_type) is None:
+    kind = project.pass_type(pass_type) if pass_type is not None else None
+    if kind is None:
         allowed = ", ".join(known.name for known in project.pass_types)
         reason = "it names no pass type" if pass_type is None else f"pass type {pass_type!r} is unknown"
         hint = f"Fill in `passType` with one of {allowed}."
@@ -262,11 +263,16 @@ def _cannot_create(
     if any(name == "id" for name, _ in keys):
         hint = "Leave `id` empty in records that create a pass; we give the id."
         return issue("K06", record=record, column="id", reason="no pass has this id", suggestion=hint)
-    unique = [f"id.{kind.name}" for kind in project.model.identifiers if kind.cardinality is Cardinality.UNIQUE]
+    unique = [f"id.{known.name}" for known in project.model.identifiers if known.cardinality is Cardinality.UNIQUE]
     if not any(name in unique for name, _ in keys):
         hint = f"Fill in one of {', '.join(unique)}."
         column = unique[0] if unique else None
         return issue("K06", record=record, column=column, reason="it has no unique identifier", suggestion=hint)
+    lacking = [name for name in map("id.{}".format, kind.required_identifiers) if name not in dict(keys)]
+    if lacking:
+        reason = f"a pass of type {kind.name!r} cannot be without {', '.join(lacking)}"
+        hint = f"Fill in {', '.join(lacking)}."
+        return issue("K06", record=record, column=lacking[0], reason=reason, suggestion=hint)
     required = [field for field in project.model.fields if field.constraints.required]
     if required:
         given = orjson.loads(patch)

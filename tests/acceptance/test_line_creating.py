@@ -6,9 +6,11 @@ import pytest
 import sqlalchemy as sa
 
 from flatfile_sync.domain import faults
+from flatfile_sync.domain.project import PassType
 from flatfile_sync.pipeline.line import advance
 from flatfile_sync.store import tables
 from tests.builders import kit as make_kit
+from tests.builders import loyalty
 from tests.line import ResultSet, document_of, receive, run, sandboxes, seed
 
 
@@ -95,3 +97,14 @@ async def test_consent_is_recorded_whenever_its_subject_can_be_read(kit):
         "one@x.example",
     ]
     assert len(passes) == 1
+
+
+async def test_a_pass_is_not_created_without_the_identifiers_that_it_shows(kit):
+    """A barcode of nothing opens no door."""
+    card = PassType(name="card", required_identifiers=("memberId",))
+    kit.projects.projects["loyalty"] = loyalty(pass_types=(card,))
+    text = "id.crm.contactId,id.memberId,additionalData.points\nC1,,1\nC2,2,2\n"
+    found = ResultSet(kit, await run(kit, receive(kit, text, feed="enrol")))
+    assert found.codes == ["K06", ""]
+    assert found.statuses == ["rejected", "applied"]
+    assert found.table("issues.csv")[0]["_hint"] == "Fill in id.memberId."
