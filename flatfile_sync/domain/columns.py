@@ -36,7 +36,7 @@ class Column:
 
 
 NOTIFICATION_PARTS = ("purpose", "not_before", "expires_at")
-CONSENT_PARTS = ("at", "source", "proof")
+CONSENT_PARTS = ("at", "source", "proof", "wording")
 _PLAIN = {
     "id": Role.PASS_ID,
     "passType": Role.PASS_TYPE,

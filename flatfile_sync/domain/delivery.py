@@ -1,7 +1,7 @@
 """An outward effect owed to a holder, the calls that carry it, and how it ended."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +12,9 @@ from flatfile_sync.domain.states import DeliveryKind, DeliveryState, Lane, Outco
 class Delivery:
     """One effect owed: (pass, platform, kind, wanted revision, lane).
 
-    `id` is stable over every attempt, so a platform can recognise a repetition. `text` and `purpose` belong to a
-    message only. `record` is the record of the drop that owed it last.
+    `id` is stable over every attempt, so a platform can recognise a repetition. `text`, `texts` and `purpose` belong to
+    a message only: its texts by language ("" = of no language), and the one to fall back on. `record` is the record of
+    the drop that owed it last.
     """
 
     id: int
@@ -31,8 +32,14 @@ class Delivery:
     attempts: int
     due_at: datetime
     text: str | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
     purpose: Purpose | None = None
     expires_at: datetime | None = None
+
+    @property
+    def message(self) -> str:
+        """The name of the message it carries: the same on both platforms, and in every attempt."""
+        return f"{self.drop_id}:{self.record}" if self.drop_id else f"delivery:{self.id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

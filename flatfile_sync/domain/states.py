@@ -145,6 +145,7 @@ class Outcome(StrEnum):
     OVERTAKEN = "overtaken"
     QUOTA_DOWNGRADED = "quota_downgraded"
     NO_CONSENT = "no_consent"
+    BUDGET = "budget"  # the pass has had as many messages as the feed's cap allows
     EXPIRED = "expired"
     FAILED = "failed"
     UNCONFIRMED = "unconfirmed"
@@ -166,9 +167,14 @@ class Notice(StrEnum):
 
     QUEUED = "queued"
     NO_CONSENT = "no_consent"
-    QUIET_HOURS = "quiet_hours"
-    BUDGET = "budget"
+    QUIET_HOURS = "quiet_hours"  # queued, and waits for the hours in which the feed's messages go
+    BUDGET = "budget"  # nothing is owed: the pass has had as many messages as the feed's cap allows
     NONE = "none"
+
+    @property
+    def owes(self) -> bool:
+        """Whether a message goes out, now or later."""
+        return self in {Notice.QUEUED, Notice.QUIET_HOURS}
 
 
 class Purpose(StrEnum):

@@ -16,6 +16,7 @@ _OPEN_WORDS: Final = {
     DeliveryState.ACCEPTED: Outcome.UNCONFIRMED,
     DeliveryState.HALTED: Outcome.HALTED,
 }
+_NOTICED: Final = (Outcome.FETCHED, Outcome.SENT, Outcome.QUOTA_DOWNGRADED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +52,8 @@ class Totals:
 def owing_passes(verdict: Path) -> list[int]:
     """Return the passes of a chunk whose records owe something."""
     lists = read_lists(verdict, ("pass_no", "apple", "google", "notification"))
-    queued = (Owed.QUEUED, Notice.QUEUED)
-    return sorted(
-        {number for number, *words in zip(*lists.values(), strict=True) if any(word in queued for word in words)}
-    )
+    owing = {Owed.QUEUED.value, Notice.QUEUED.value, Notice.QUIET_HOURS.value}
+    return sorted({number for number, *words in zip(*lists.values(), strict=True) if not owing.isdisjoint(words)})
 
 
 def append_chunk(target: Path, plan: Path, verdict: Path, effects: Sequence[Effect], *, first: bool) -> Totals:
@@ -92,6 +91,11 @@ def append_chunk(target: Path, plan: Path, verdict: Path, effects: Sequence[Effe
     return totals
 
 
+def _merit(effect: Effect) -> int:
+    """Return a place in the order of what a holder noticed, the best first."""
+    return _NOTICED.index(effect.outcome) if effect.outcome in _NOTICED else len(_NOTICED)
+
+
 def _effects(  # noqa: PLR0917 - one record's cells, in the order of the columns
     number: int,
     record: int,
@@ -108,10 +112,9 @@ def _effects(  # noqa: PLR0917 - one record's cells, in the order of the columns
         if word == Owed.QUEUED and effect is not None:
             words[platform] = effect.word
             shared.append(effect)
-    if notification == Notice.QUEUED and messages.get(record):
+    if Notice(notification).owes and messages.get(record):
         told = messages[record]
         # One message to two platforms is one row: the best outcome is what the holder noticed.
-        sent = [effect for effect in told if effect.outcome == Outcome.SENT]
-        words["notification"] = (sent or list(told))[0].word
+        words["notification"] = min(told, key=_merit).word
         shared.extend(told)
     return words, shared

@@ -6,8 +6,8 @@ The verdict file of a chunk is on disk before its transaction commits and counts
 """
 
 import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from flatfile_sync.domain.engine import TaskKind
 from flatfile_sync.domain.project import Feed, FeedOrder, Project
 from flatfile_sync.domain.states import DropState, DropVerdict, Platform, RecordStatus
 from flatfile_sync.files.columns import VERDICT, encode, read_lists
-from flatfile_sync.pipeline import writing
+from flatfile_sync.pipeline import messages, writing
 from flatfile_sync.pipeline.crew import in_order
 from flatfile_sync.pipeline.drafting import Draft, draft_chunk, passes_of
 from flatfile_sync.pipeline.kit import Kit
@@ -142,8 +142,8 @@ class _Job:
             asked = self._orders()
             told = writing.consents_of(conn, asked.statements, drop=self.drop, project=self.project, now=now)
             consents.record_many(conn, told)
-            outcome = self._merge(conn, asked.orders, told, now, lock=True)
-            writing.write_outcome(conn, outcome, drop=self.drop, feed=self.feed, project=self.project, now=now)
+            outcome, due = self._merge(conn, asked.orders, told, now, lock=True)
+            writing.write_outcome(conn, outcome, due, drop=self.drop, feed=self.feed, project=self.project, now=now)
             faults.point("apply.inside_chunk")
             self.note(conn, verdict_columns(outcome, asked.failed, micros(now)))
 
@@ -157,7 +157,7 @@ class _Job:
             return verdict_columns(Outcome(verdicts=skipped), failed, None)
         now = self.kit.clock()
         told = writing.consents_of(conn, statements, drop=self.drop, project=self.project, now=now)
-        outcome = self._merge(conn, orders, told, now, lock=False)
+        outcome, _ = self._merge(conn, orders, told, now, lock=False)
         for verdict in outcome.verdicts.values():
             if verdict.status is RecordStatus.APPLIED:
                 verdict.status = RecordStatus.VALID
@@ -179,17 +179,21 @@ class _Job:
 
     def _merge(
         self, conn: Connection, orders: Sequence[Order], told: Sequence[ConsentRow], now: datetime, *, lock: bool
-    ) -> Outcome:
-        """Resolve what changed since plan, then merge; a dry run takes the same path without locks."""
+    ) -> tuple[Outcome, Mapping[int, int]]:
+        """Resolve what changed since plan, then merge; a dry run takes the same path without locks.
+
+        Beside the outcome comes when each record's message is due.
+        """
         orders, refused = writing.settle_creations(conn, orders, self.project)
         orders = writing.without_equal_corrections(conn, orders)
         refused |= writing.refused_corrections(conn, orders, self.project)
         numbers = sorted({order.pass_no for order in orders if order.pass_no > 0})
         stored = {row.no: row for row in passes.load_many(conn, numbers, lock=lock)}
-        around = self._around(conn, now, unwanted=writing.unwanted_messages(conn, orders, told, self.project))
-        return merge_chunk(orders, stored, refused, around=around)
+        decided = messages.decide(conn, orders, told, stored, project=self.project, feed=self.feed, now=now)
+        around = replace(self._around(conn, now), notices=decided.notices)
+        return merge_chunk(orders, stored, refused, around=around), decided.due
 
-    def _around(self, conn: Connection, now: datetime, *, unwanted: frozenset[int] = frozenset()) -> Circumstances:
+    def _around(self, conn: Connection, now: datetime) -> Circumstances:
         return Circumstances(
             project=self.project.name,
             feed=self.feed.name,
@@ -197,7 +201,6 @@ class _Job:
             now=micros(now),
             refuse_stale=self.feed.stale is FeedOrder.REJECT,
             platforms={kind.name: offer(kind) for kind in self.project.pass_types},
-            unwanted=unwanted,
         )
 
     def _orders(self) -> Orders:

@@ -17,6 +17,7 @@ from flatfile_sync.domain.failures import PermanentFailure, TemporaryFailure, tr
 from flatfile_sync.domain.states import Outcome, Platform
 from flatfile_sync.domain.tally import Figure
 from flatfile_sync.pipeline.counting import count
+from flatfile_sync.pipeline.gate import NOT_YET
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.pipeline.packing import Packed, pack
 from flatfile_sync.store import attempts, deliveries, memories, registrations
@@ -32,9 +33,9 @@ _LONGEST_WAIT: Final = 6 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class _Load:
-    """One batch taken: what to send, and what settles without being sent."""
+    """One batch taken: what to send, and what settles without being sent. `attempt` is None if nothing is sent."""
 
-    attempt: int
+    attempt: int | None
     platform: str
     packed: Packed
     drop_ids: set[str]
@@ -100,13 +101,15 @@ async def _confirm_page(platform: str, after: int, *, kit: Kit) -> int | None:
 
 
 def _take(conn: Connection, platform: str, limit: int, kit: Kit) -> _Load | None:
-    """Take the next batch, pack it as its passes are now, and note the attempt."""
+    """Take the next batch, pack it as its passes are now, and note the attempt; what waits for its hours goes back."""
     now = kit.clock()
     taken = deliveries.take(conn, platform, limit=limit, now=now)
     if not taken:
         return None
-    attempt = attempts.begin(conn, platform, [entry.id for entry in taken], epoch=kit.store.epoch or 0, now=now)
     packed = pack(conn, taken, Platform(platform), kit=kit)
+    deliveries.defer_many(conn, packed.deferred, reason=NOT_YET)
+    sending = [parcel.delivery.id for parcel in packed.parcels]
+    attempt = attempts.begin(conn, platform, sending, epoch=kit.store.epoch or 0, now=now) if sending else None
     return _Load(attempt, platform, packed, {entry.drop_id for entry in taken if entry.drop_id})
 
 
@@ -160,7 +163,8 @@ def _settle(
     passes_of = {parcel.delivery.id: parcel.delivery.pass_no for parcel in load.parcels}
     told = {passes_of[found.delivery_id]: found.memory for found in settlements if found.memory is not None}
     memories.keep_many(conn, load.platform, told)
-    attempts.end(conn, load.attempt, result=result, detail=detail, now=now)
+    if load.attempt is not None:
+        attempts.end(conn, load.attempt, result=result, detail=detail, now=now)
     final = list(settlements)
     tries = {parcel.delivery.id: parcel.delivery.attempts for parcel in load.parcels}
     for found in settlements:

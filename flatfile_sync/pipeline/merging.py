@@ -89,7 +89,7 @@ class Circumstances:
     """What a merge depends on besides records and passes. `now` in microseconds since 1970.
 
     `seq` says how old the data is: of a repaired rejects file, the sequence of the drop it began as. `platforms` says
-    what is shown of each pass type, `unwanted` are the records whose message nobody has agreed to.
+    what is shown of each pass type, `notices` the word of each record whose message is not simply queued.
     """
 
     project: str
@@ -98,7 +98,7 @@ class Circumstances:
     now: int
     refuse_stale: bool
     platforms: Platforms
-    unwanted: frozenset[int] = frozenset()
+    notices: Mapping[int, Notice] = field(default_factory=dict)
 
 
 def merge_chunk(
@@ -366,12 +366,12 @@ def _call_off(group: Sequence[Order], result: Outcome) -> None:
 def _owe_message(row: PassRow, order: Order, result: Outcome, around: Circumstances) -> None:
     """Owe a message: it is a change of its own and takes effect although no value changed."""
     verdict = result.verdicts[order.record]
-    if order.record in around.unwanted:
-        verdict.notification = Notice.NO_CONSENT
-    elif reaches(row, around.platforms):
-        verdict.status = RecordStatus.APPLIED
-        verdict.notification = Notice.QUEUED
-        result.messages.append((row.no, order))
+    notice = around.notices.get(order.record, Notice.QUEUED)
+    if notice is Notice.NO_CONSENT or reaches(row, around.platforms):
+        verdict.notification = notice
+        if notice.owes:
+            verdict.status = RecordStatus.APPLIED
+            result.messages.append((row.no, order))
 
 
 def _winners(group: Sequence[Order]) -> dict[int, int]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -12,11 +13,14 @@ from flatfile_sync.domain.delivery import Delivery, Settlement
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.domain.project import Project
 from flatfile_sync.domain.states import DeliveryKind, DeliveryState, Lane, Outcome, PassStatus, Platform, Purpose
+from flatfile_sync.pipeline.gate import gate
 from flatfile_sync.pipeline.kit import Kit
-from flatfile_sync.pipeline.writing import subjects_of
-from flatfile_sync.store import consents, identifiers, memories, passes, registrations
+from flatfile_sync.pipeline.subjects import subjects_of
+from flatfile_sync.store import carried, consents, identifiers, memories, passes, registrations
+from flatfile_sync.store.carried import Carried
 from flatfile_sync.store.passes import PassRow
 from flatfile_sync.wallets.platform import Parcel
+from flatfile_sync.wallets.templates.showing import Message
 
 
 @dataclass(slots=True)
@@ -25,6 +29,8 @@ class Packed:
 
     parcels: list[Parcel] = field(default_factory=list)
     settled: list[Settlement] = field(default_factory=list)
+    deferred: list[tuple[int, datetime]] = field(default_factory=list)
+    """(delivery, moment) of messages whose hours have not begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,18 +46,31 @@ class _Surroundings:
 
 
 def pack(conn: Connection, taken: Sequence[Delivery], platform: Platform, *, kit: Kit) -> Packed:
-    """Return the parcels of deliveries that were just taken, in their order."""
+    """Return the parcels of deliveries that were just taken, in their order; their messages are carried from now on."""
     around = _look(conn, taken, platform, kit)
     packed = Packed()
+    going: list[Delivery] = []
     for delivery in taken:
-        row = around.rows[delivery.pass_no]
-        installed = row.apple if platform is Platform.APPLE else row.google
         if delivery.purpose is Purpose.MARKETING and delivery.pass_no not in around.agreeing:
             packed.settled.append(Settlement(delivery_id=delivery.id, outcome=Outcome.NO_CONSENT))
-        elif not installed:
+        elif not _installed(around.rows[delivery.pass_no], platform):
             packed.settled.append(Settlement(delivery_id=delivery.id, outcome=Outcome.NOT_INSTALLED))
         else:
-            packed.parcels.append(_parcel(delivery, row, installed, around))
+            going.append(delivery)
+    asking = [delivery for delivery in going if delivery.kind is DeliveryKind.MESSAGE]
+    gated = gate(conn, asking, around.rows, around.projects, platform=platform, now=kit.clock())
+    packed.settled += gated.settled
+    packed.deferred += gated.deferred
+    let_go = {delivery.id for delivery in gated.through}
+    sending = [entry for entry in going if entry.kind is not DeliveryKind.MESSAGE or entry.id in let_go]
+    if sending:
+        # As they are with the message they carry.
+        numbers = sorted({delivery.pass_no for delivery in sending})
+        rows = {row.no: row for row in passes.load_many(conn, numbers)} if let_go else around.rows
+        told = carried.of_passes(conn, numbers)
+        packed.parcels += [
+            _parcel(entry, rows[entry.pass_no], told.get(entry.pass_no), platform, around) for entry in sending
+        ]
     return packed
 
 
@@ -73,8 +92,12 @@ def wrap(conn: Connection, row: PassRow, platform: Platform, *, kit: Kit) -> Par
         attempts=0,
         due_at=kit.clock(),
     )
-    installed = row.apple if platform is Platform.APPLE else row.google
-    return _parcel(delivery, row, installed, _look(conn, [delivery], platform, kit))
+    told = carried.of_passes(conn, [row.no]).get(row.no)
+    return _parcel(delivery, row, told, platform, _look(conn, [delivery], platform, kit))
+
+
+def _installed(row: PassRow, platform: Platform) -> int:
+    return row.apple if platform is Platform.APPLE else row.google
 
 
 def _look(conn: Connection, taken: Sequence[Delivery], platform: Platform, kit: Kit) -> _Surroundings:
@@ -103,29 +126,42 @@ def _projects(names: set[str], kit: Kit) -> dict[str, Project]:
     return found
 
 
-def _parcel(delivery: Delivery, row: PassRow, installed: int, around: _Surroundings) -> Parcel:
+def _parcel(
+    delivery: Delivery, row: PassRow, told: Carried | None, platform: Platform, around: _Surroundings
+) -> Parcel:
     project = around.projects.get(delivery.project)
     return Parcel(
         delivery=delivery,
         document=orjson.loads(row.document),
         status=PassStatus(row.status),
         revision=row.revision,
-        installed=installed,
+        installed=_installed(row, platform),
         pass_type=project.pass_type(row.pass_type) if project is not None else None,
         expires_at=row.expires_at,
         identifiers=around.identifiers.get(row.no, {}),
         tokens=around.tokens.get(row.no, ()),
         memory=around.memories.get(row.no, {}),
+        message=Message(told.texts, told.number) if told is not None else None,
+        marketing=row.no in around.agreeing,
     )
 
 
 def _agreeing(conn: Connection, taken: Sequence[Delivery], projects: Mapping[str, Project]) -> set[int]:
-    """Return the passes whose person still agrees to marketing at this moment; without a project nobody does."""
-    asking = [entry for entry in taken if entry.kind is DeliveryKind.MESSAGE and entry.purpose is Purpose.MARKETING]
+    """Return the passes whose person agrees to marketing at this moment; without a project nobody does.
+
+    Asked for are those that a marketing message is for, and those whose template notifies of marketing.
+    """
     result: set[int] = set()
-    for name in {entry.project for entry in asking} & set(projects):
-        owners = [(entry.pass_no, entry.pass_id) for entry in asking if entry.project == name]
-        subjects = subjects_of(conn, owners, projects[name])
-        said = consents.granted(conn, name, sorted(set(subjects.values())), Purpose.MARKETING.value)
-        result |= {number for number, subject in subjects.items() if said.get(subject, False)}
+    for name in {entry.project for entry in taken} & set(projects):
+        project = projects[name]
+        telling = {kind.name for kind in project.pass_types if Purpose.MARKETING in dict(kind.purposes).values()}
+        owners = [
+            (entry.pass_no, entry.pass_id)
+            for entry in taken
+            if entry.project == name and (entry.purpose is Purpose.MARKETING or entry.pass_type in telling)
+        ]
+        if owners:
+            subjects = subjects_of(conn, owners, project)
+            said = consents.granted(conn, name, sorted(set(subjects.values())), Purpose.MARKETING.value)
+            result |= {number for number, subject in subjects.items() if said.get(subject, False)}
     return result

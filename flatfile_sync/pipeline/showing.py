@@ -5,7 +5,7 @@ from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain.project import Project
 from flatfile_sync.domain.states import PassStatus, Purpose
-from flatfile_sync.pipeline.writing import subjects_of
+from flatfile_sync.pipeline.subjects import subjects_of
 from flatfile_sync.store import carried, consents, identifiers
 from flatfile_sync.store.passes import PassRow
 from flatfile_sync.wallets.templates.showing import Message, Showing

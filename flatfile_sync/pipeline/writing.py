@@ -11,8 +11,10 @@ from flatfile_sync.domain.catalogue import issue
 from flatfile_sync.domain.drop import Drop
 from flatfile_sync.domain.issues import MASK, Issue
 from flatfile_sync.domain.project import Cardinality, Feed, IdentifierKind, Project
-from flatfile_sync.domain.states import Lane, Operation, Platform, Purpose
+from flatfile_sync.domain.states import Lane, Operation
+from flatfile_sync.pipeline import messages
 from flatfile_sync.pipeline.merging import Order, Outcome, Owing
+from flatfile_sync.pipeline.subjects import person_kind, subjects_of
 from flatfile_sync.store import consents, deliveries, identifiers, passes
 from flatfile_sync.store.dialects import next_tag
 from flatfile_sync.store.passes import Rewrite
@@ -40,7 +42,7 @@ def consents_of(
     rows: list[consents.ConsentRow] = []
     if not statements:
         return rows
-    person = next((kind.name for kind in project.model.identifiers if kind.person), "")
+    person = person_kind(project) or ""
     owners = subjects_of(conn, [(told.pass_no, told.pass_id) for told in statements if told.pass_no > 0], project)
     for told in statements:
         subject = owners.get(told.pass_no)
@@ -64,29 +66,13 @@ def consents_of(
                     at=datetime.fromisoformat(at) if at else drop.received_at,
                     source=entry.get("source"),
                     proof=entry.get("proof"),
+                    wording=entry.get("wording"),
                     drop_id=drop.id,
                     record=told.record,
                     recorded_at=now,
                 )
             )
     return rows
-
-
-def unwanted_messages(
-    conn: Connection, orders: Sequence[Order], told: Sequence[consents.ConsentRow], project: Project
-) -> frozenset[int]:
-    """Return the records whose marketing message has no opt-in that holds, after what this chunk itself says."""
-    asking = [order for order in orders if order.extra.get("messages") and _purpose(order) is Purpose.MARKETING]
-    if not asking:
-        return frozenset()
-    subjects = subjects_of(conn, [(order.pass_no, order.pass_id or "") for order in asking], project)
-    purpose = Purpose.MARKETING.value
-    said = consents.granted(conn, project.name, sorted(set(subjects.values())), purpose, besides=told)
-    return frozenset(order.record for order in asking if not said.get(subjects[order.pass_no], False))
-
-
-def _purpose(order: Order) -> Purpose:
-    return Purpose(order.extra.get("notification", {}).get("purpose") or Purpose.TRANSACTIONAL)
 
 
 def settle_creations(
@@ -201,9 +187,16 @@ def _taken(order: Order, kind: IdentifierKind, value: str) -> Issue:
 
 
 def write_outcome(
-    conn: Connection, outcome: Outcome, *, drop: Drop, feed: Feed, project: Project, now: datetime
+    conn: Connection,
+    outcome: Outcome,
+    due: Mapping[int, int],
+    *,
+    drop: Drop,
+    feed: Feed,
+    project: Project,
+    now: datetime,
 ) -> None:
-    """Write passes, identifiers and deliveries owed."""
+    """Write passes, identifiers and deliveries owed; `due` is when the message of a record goes, in microseconds."""
     moment = micros(now)
     if outcome.rewrites or outcome.creations:
         tag = next_tag(conn)
@@ -212,7 +205,7 @@ def write_outcome(
     if outcome.corrections:
         _correct(conn, outcome, project)
     _owe_content(conn, outcome.owed(), drop=drop, feed=feed, now=now)
-    _owe_messages(conn, outcome, drop=drop, project=project, now=now)
+    messages.owe(conn, outcome.messages, due, drop=drop, project=project, now=now)
 
 
 def write_content(
@@ -255,50 +248,17 @@ def _create(conn: Connection, outcome: Outcome, project: Project, *, tag: int, m
 
 
 def _owe_content(conn: Connection, owed: Sequence[Owing], *, drop: Drop, feed: Feed, now: datetime) -> None:
-    """Owe each pass its new content; what is still open of these passes is overtaken."""
-    if owed:
-        for platform in sorted({platform for _, platform, *_ in owed}):
-            numbers = sorted({number for number, name, *_ in owed if name == platform})
-            deliveries.overtake(conn, platform, numbers, now=now)
-        deliveries.owe_content(
-            conn, owed, project=drop.project, lane=_LANES[feed.lane], drop_id=drop.id, due_at=micros(now)
-        )
+    """Owe each pass its new content; what is still open of these passes is overtaken.
 
-
-def _owe_messages(conn: Connection, outcome: Outcome, *, drop: Drop, project: Project, now: datetime) -> None:
-    if not outcome.messages:
-        return
-    stored = {row.no: row for row in passes.load_many(conn, sorted({number for number, _ in outcome.messages}))}
-    offered = {kind.name: kind.platforms for kind in project.pass_types}
-    rows: list[deliveries.MessageRow] = []
-    for number, order in outcome.messages:
-        told: dict[str, Any] = order.extra.get("notification", {})
-        purpose = _purpose(order)
-        lane = Lane.MARKETING if purpose is Purpose.MARKETING else Lane.TRANSACTIONAL
-        messages: dict[str, str] = order.extra["messages"]
-        text = messages.get("") or next(iter(messages.values()))
-        due = max(micros(now), _micros(told.get("not_before")) or 0)
-        until = _micros(told.get("expires_at"))
-        row = stored[number]
-        for platform, installed in ((Platform.APPLE, row.apple), (Platform.GOOGLE, row.google)):
-            if installed and platform in offered.get(row.pass_type, ()):
-                owed = (drop.project, number, platform.value, row.revision, int(lane), drop.id, order.record, due)
-                rows.append((*owed, text, purpose.value, until))
-    deliveries.owe_messages(conn, rows)
-
-
-def subjects_of(conn: Connection, owners: Sequence[tuple[int, str]], project: Project) -> dict[int, consents.Subject]:
-    """Return whose consent counts for each (pass number, pass id): the person if one is known, else the pass."""
-    person = next((kind.name for kind in project.model.identifiers if kind.person), None)
-    persons: dict[int, str] = {}
-    if person is not None:
-        found = identifiers.of_passes(conn, sorted({number for number, _ in owners}))
-        persons = {number: value for number, kind, value in found if kind == person}
-    return {
-        number: (person or "", persons[number]) if number in persons else ("pass", pass_id)
-        for number, pass_id in owners
-    }
-
-
-def _micros(text: str | None) -> int | None:
-    return None if text is None else micros(datetime.fromisoformat(text))
+    What takes the place of something urgent is as urgent: a bulk refresh behind a gate change must not slow it down.
+    """
+    own = _LANES[feed.lane]
+    urgent: dict[tuple[int, str], Lane] = {}
+    for platform in sorted({platform for _, platform, *_ in owed}):
+        numbers = sorted({number for number, name, *_ in owed if name == platform})
+        before = deliveries.overtake(conn, platform, numbers, now=now)
+        urgent |= {(number, platform): lane for number, lane in before.items() if lane < own}
+    for lane in sorted({own, *urgent.values()}):
+        rows = [row for row in owed if urgent.get(row[:2], own) == lane] if urgent else owed
+        if rows:
+            deliveries.owe_content(conn, rows, project=drop.project, lane=lane, drop_id=drop.id, due_at=micros(now))

@@ -28,6 +28,8 @@ class ConsentRow(NamedTuple):
     drop_id: str
     record: int
     recorded_at: datetime
+    wording: str | None = None
+    """The version of the text that was agreed to."""
 
 
 def record_many(conn: Connection, rows: Sequence[ConsentRow]) -> None:

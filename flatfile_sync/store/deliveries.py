@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
@@ -18,37 +19,44 @@ from flatfile_sync.store.tables import deliveries, passes
 
 _OWED = ("project", "pass_no", "platform", "revision", "lane", "drop_id", "record", "due_at")
 _CONTENT = ("pass_no", "platform", "revision", "record")
-_OPEN = deliveries.c.state != DeliveryState.SETTLED
+# Written out, so that SQLite sees that a partial index has the rows (https://sqlite.org/partialindex.html, section 3).
+_OPEN = deliveries.c.state != sa.literal_column(f"'{DeliveryState.SETTLED.value}'")
+_CONTENT_KIND = deliveries.c.kind == sa.literal_column(f"'{DeliveryKind.CONTENT.value}'")
+_MESSAGE = deliveries.c.kind == sa.literal_column(f"'{DeliveryKind.MESSAGE.value}'")
 # Two comparisons, since an executemany cannot expand a list.
 _ON_THE_WIRE = (deliveries.c.state == DeliveryState.SENDING) | (deliveries.c.state == DeliveryState.ACCEPTED)
 
 ContentRow = tuple[int, str, int, int]
 """(pass number, platform, revision, record)."""
 MessageRow = tuple[str, int, str, int, int, str, int, int, str, str, int | None]
-"""(project, pass number, platform, revision, lane, drop id, record, due at, text, purpose, expires at), times in
-microseconds."""
+"""(project, pass number, platform, revision, lane, drop id, record, due at, texts as JSON, purpose, expires at), times
+in microseconds."""
 
 
-def overtake(conn: Connection, platform: str, pass_nos: Sequence[int], *, now: datetime) -> int:
-    """Settle a platform's open content deliveries of passes: a newer revision is about to be owed. Return how many."""
+def overtake(conn: Connection, platform: str, pass_nos: Sequence[int], *, now: datetime) -> dict[int, Lane]:
+    """Settle a platform's open content deliveries of passes: a newer revision is about to be owed.
+
+    Return pass number -> lane of what was open: what takes its place must not wait longer.
+    """
     if not pass_nos:
-        return 0
+        return {}
     keys = key_set(conn, pass_nos)
     statement = (
         sa.update(deliveries)
         .where(
-            deliveries.c.kind == DeliveryKind.CONTENT,
+            _CONTENT_KIND,
             deliveries.c.platform == platform,
             _OPEN,
             deliveries.c.pass_no.in_(sa.select(keys.c.value)),
         )
         .values(state=DeliveryState.SETTLED, outcome=Outcome.OVERTAKEN, settled_at=now, reason="a newer revision")
+        .returning(deliveries.c.pass_no, deliveries.c.lane)
     )
-    return conn.execute(statement).rowcount
+    return {number: Lane(lane) for number, lane in conn.execute(statement)}
 
 
 def owe_content(
-    conn: Connection, rows: Sequence[ContentRow], *, project: str, lane: Lane, drop_id: str, due_at: int
+    conn: Connection, rows: Sequence[ContentRow], *, project: str, lane: Lane, drop_id: str | None, due_at: int
 ) -> None:
     """Owe each pass's content at a revision; `due_at` in microseconds."""
     shared = {
@@ -85,7 +93,7 @@ def owe_current(
 
 def owe_messages(conn: Connection, rows: Iterable[MessageRow]) -> None:
     """Owe one message each."""
-    columns = (*_OWED, "text", "purpose", "expires_at", "kind", "state", "attempts")
+    columns = (*_OWED, "texts", "purpose", "expires_at", "kind", "state", "attempts")
     tail = (DeliveryKind.MESSAGE.value, DeliveryState.DUE.value, 0)
     insert_many(conn, deliveries, columns, ((*row, *tail) for row in rows))
 
@@ -93,26 +101,25 @@ def owe_messages(conn: Connection, rows: Iterable[MessageRow]) -> None:
 def take(conn: Connection, platform: str, *, limit: int, now: datetime) -> list[Delivery]:
     """Move due deliveries of the first lane that has any to `sending` and return them, oldest first.
 
-    Messages that expired while they waited settle as `expired` instead.
+    Projects share what is taken evenly, so that no backlog of one keeps another waiting. Messages that expired while
+    they waited settle as `expired` instead.
     """
-    due = (deliveries.c.platform == platform) & (deliveries.c.state == DeliveryState.DUE) & (deliveries.c.due_at <= now)
     conn.execute(
         sa.update(deliveries)
-        .where(due, deliveries.c.expires_at <= now)
+        .where(
+            deliveries.c.platform == platform,
+            _MESSAGE,
+            _OPEN,
+            deliveries.c.expires_at <= now,
+            deliveries.c.state == DeliveryState.DUE,
+        )
         .values(state=DeliveryState.SETTLED, outcome=Outcome.EXPIRED, settled_at=now)
     )
-    lane = conn.execute(sa.select(sa.func.min(deliveries.c.lane)).where(due)).scalar_one()
-    if lane is None:
-        return []
-    ids = list(
-        conn.execute(
-            sa.select(deliveries.c.id)
-            .where(due, deliveries.c.lane == lane)
-            .order_by(deliveries.c.due_at, deliveries.c.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        ).scalars()
-    )
+    ids: list[int] = []
+    for lane in Lane:
+        ids = _share(conn, _waiting(platform, lane), limit, now)
+        if ids:
+            break
     if not ids:
         return []
     conn.execute(
@@ -121,6 +128,63 @@ def take(conn: Connection, platform: str, *, limit: int, now: datetime) -> list[
         .values(state=DeliveryState.SENDING, attempts=deliveries.c.attempts + 1)
     )
     return _load(conn, ids)
+
+
+def _waiting(platform: str, lane: Lane) -> sa.ColumnElement[bool]:
+    column = deliveries.c
+    return (column.platform == platform) & (column.state == DeliveryState.DUE) & _OPEN & (column.lane == lane)
+
+
+def _share(conn: Connection, waiting: sa.ColumnElement[bool], limit: int, now: datetime) -> list[int]:
+    """Return at most `limit` due deliveries of a lane, an equal number of each project as far as it has them."""
+    hungry = _projects(conn, waiting)
+    if len(hungry) > limit:
+        # Not enough for everybody: whoever has waited longest goes first.
+        oldest = {name: _earliest(conn, waiting, name) for name in hungry}
+        hungry = sorted(hungry, key=lambda name: oldest[name] or now)
+    taken: dict[str, list[int]] = {}
+    left = limit
+    while hungry and left:
+        each, still_hungry = -(-left // len(hungry)), []
+        for name in hungry:
+            had, room = len(taken.get(name, ())), min(each, left)
+            taken[name] = _oldest(conn, waiting, name, had + room, now)
+            left -= len(taken[name]) - had
+            if len(taken[name]) == had + room:
+                still_hungry.append(name)
+            if not left:
+                break
+        hungry = still_hungry
+    return [number for ids in taken.values() for number in ids]
+
+
+def _oldest(conn: Connection, waiting: sa.ColumnElement[bool], project: str, limit: int, now: datetime) -> list[int]:
+    return list(
+        conn.execute(
+            sa.select(deliveries.c.id)
+            .where(waiting, deliveries.c.project == project, deliveries.c.due_at <= now)
+            .order_by(deliveries.c.due_at, deliveries.c.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        ).scalars()
+    )
+
+
+def _earliest(conn: Connection, waiting: sa.ColumnElement[bool], project: str) -> datetime | None:
+    query = sa.select(sa.func.min(deliveries.c.due_at)).where(waiting, deliveries.c.project == project)
+    return conn.execute(query).scalar_one_or_none()
+
+
+def _projects(conn: Connection, waiting: sa.ColumnElement[bool]) -> list[str]:
+    """Return the projects that have something waiting, each found by one step in the index, however much it is."""
+    names: list[str] = []
+    beyond: sa.ColumnElement[bool] = sa.true()
+    while True:
+        name = conn.execute(sa.select(sa.func.min(deliveries.c.project)).where(waiting, beyond)).scalar_one()
+        if name is None:
+            return names
+        names.append(name)
+        beyond = deliveries.c.project > name
 
 
 def accepted(conn: Connection, platform: str, *, limit: int, after: int = 0) -> list[Delivery]:
@@ -200,6 +264,49 @@ def put_back(conn: Connection, ids: Sequence[int], *, due_at: datetime, reason: 
         )
 
 
+def defer_many(conn: Connection, rows: Sequence[tuple[int, datetime]], *, reason: str) -> None:
+    """Let deliveries wait until a moment each, as if they had not been taken: that costs no attempt."""
+    if not rows:
+        return
+    statement = (
+        sa.update(deliveries)
+        .where(deliveries.c.id == sa.bindparam("which"), deliveries.c.state == DeliveryState.SENDING)
+        .values(
+            state=DeliveryState.DUE,
+            due_at=sa.bindparam("opens_at"),
+            attempts=deliveries.c.attempts - 1,
+            reason=reason,
+        )
+    )
+    conn.execute(statement, [{"which": number, "opens_at": moment} for number, moment in rows])
+
+
+def look_at_passes(conn: Connection, ids: Sequence[int]) -> None:
+    """Let deliveries want the revision that their passes have by now: it is the one that carries their message."""
+    if ids:
+        revision = sa.select(passes.c.revision).where(passes.c.no == deliveries.c.pass_no).scalar_subquery()
+        chosen = deliveries.c.id.in_(sa.select(key_set(conn, ids).c.value))
+        conn.execute(sa.update(deliveries).where(chosen).values(revision=revision))
+
+
+def overtake_messages(conn: Connection, platform: str, pass_nos: Sequence[int], *, now: datetime) -> None:
+    """Settle the messages of passes that a platform took and no device has fetched: a newer one takes their place."""
+    if not pass_nos:
+        return
+    numbers = sa.select(key_set(conn, pass_nos).c.value)
+    conn.execute(
+        sa.update(deliveries)
+        .where(
+            deliveries.c.platform == platform,
+            deliveries.c.state == DeliveryState.ACCEPTED,
+            _MESSAGE,
+            _OPEN,
+            deliveries.c.pass_no.in_(numbers),
+        )
+        .values(state=DeliveryState.SETTLED, outcome=Outcome.OVERTAKEN, settled_at=now, reason="a newer message")
+    )
+
+
 def recover(conn: Connection, *, now: datetime, platform: str | None = None) -> int:
     """Make due what an earlier run left on the wire: what became of it is unknown, so it goes again, same id."""
     statement = sa.update(deliveries).where(deliveries.c.state == DeliveryState.SENDING)
@@ -222,15 +329,33 @@ def any_open(conn: Connection, drop_id: str) -> bool:
 
 def next_due(conn: Connection, platform: str) -> datetime | None:
     """Return when the platform's earliest waiting delivery is due, or None."""
-    waiting = (deliveries.c.platform == platform) & (deliveries.c.state == DeliveryState.DUE)
-    return conn.execute(sa.select(sa.func.min(deliveries.c.due_at)).where(waiting)).scalar_one_or_none()
+    earliest = [
+        _earliest(conn, waiting, name)
+        for waiting in (_waiting(platform, lane) for lane in Lane)
+        for name in _projects(conn, waiting)
+    ]
+    return min((moment for moment in earliest if moment is not None), default=None)
 
 
 def outstanding(conn: Connection) -> list[tuple[str, str]]:
     """Return each (platform, state) that has open deliveries a worker can do something about."""
-    states = (DeliveryState.DUE, DeliveryState.SENDING, DeliveryState.ACCEPTED)
-    query = sa.select(deliveries.c.platform, deliveries.c.state).where(deliveries.c.state.in_(states)).distinct()
-    return [(platform, state) for platform, state in conn.execute(query)]
+    found = []
+    for platform in Platform:
+        for state in (DeliveryState.DUE, DeliveryState.SENDING, DeliveryState.ACCEPTED):
+            query = sa.select(deliveries.c.id).where(
+                deliveries.c.platform == platform, deliveries.c.state == state, _OPEN
+            )
+            if conn.execute(query.limit(1)).first() is not None:
+                found.append((platform.value, state.value))
+    return found
+
+
+def waiting_before(conn: Connection, lane: Lane) -> dict[str, int]:
+    """Return how many deliveries of a lane, or of one that goes before it, wait to be sent, by platform."""
+    query = sa.select(deliveries.c.platform, sa.func.count()).where(
+        _OPEN, deliveries.c.state == DeliveryState.DUE, deliveries.c.lane <= lane
+    )
+    return {platform: int(count) for platform, count in conn.execute(query.group_by(deliveries.c.platform))}
 
 
 def owed_by(conn: Connection, drop_id: str) -> dict[str, int]:
@@ -313,10 +438,18 @@ def _load(conn: Connection, ids: Sequence[int]) -> list[Delivery]:
             state=DeliveryState(row["state"]),
             attempts=row["attempts"],
             due_at=row["due_at"],
-            text=row["text"],
+            **_texts(row["texts"]),
             purpose=Purpose(row["purpose"]) if row["purpose"] else None,
             expires_at=row["expires_at"],
         )
         for row in rows
         if row["pass_no"] in known
     ]
+
+
+def _texts(stored: str | None) -> dict[str, Any]:
+    """Return the texts of a message, and the one to fall back on."""
+    if stored is None:
+        return {}
+    texts: dict[str, str] = orjson.loads(stored)
+    return {"texts": texts, "text": texts.get("") or next(iter(texts.values()), "")}

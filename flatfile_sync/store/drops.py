@@ -1,5 +1,6 @@
 """Drops: statements in the order of the line. Each move is a conditional update whose row count is 1."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy.engine import Connection
 from flatfile_sync.domain.drop import Drop
 from flatfile_sync.domain.failures import LostTurnError
 from flatfile_sync.domain.states import DropState, DropVerdict
+from flatfile_sync.store.dialects import key_set
 from flatfile_sync.store.tables import artefacts, drops
 
 _CHANGED = (DropVerdict.APPLIED, DropVerdict.PARTIAL)
@@ -30,6 +32,14 @@ def by_id_prefix(conn: Connection, prefix: str) -> list[Drop]:
     """Return the drops whose id starts with the text (operators type the first digits)."""
     found = conn.execute(sa.select(drops).where(drops.c.id.startswith(prefix, autoescape=True)).limit(3))
     return [_drop(row) for row in found.mappings()]
+
+
+def feeds_of(conn: Connection, drop_ids: Sequence[str]) -> dict[str, str]:
+    """Return drop id -> name of its feed."""
+    if not drop_ids:
+        return {}
+    chosen = drops.c.id.in_(sa.select(key_set(conn, drop_ids).c.value))
+    return dict(conn.execute(sa.select(drops.c.id, drops.c.feed).where(chosen)).all())
 
 
 def by_result_name(conn: Connection, result_name: str) -> Drop | None:

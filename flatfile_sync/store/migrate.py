@@ -12,7 +12,7 @@ from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.store.database import Store
 from flatfile_sync.store.tables import counters
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 _COUNTERS: Final = ("epoch", "close_seq", "tag", "pass_no")
 # An advisory lock's key is any number of ours: two processes that prepare one PostgreSQL database take turns.
 _LOCK: Final = 0x666C6174

@@ -37,6 +37,8 @@ class PassRow(NamedTuple):
     modified_at: int
 
 
+_SECOND = 1_000_000
+
 Stamp = tuple[int, int, int, int]
 """(number, revision, Apple devices, Google saves): whoever changes what else a pass holds raises its revision."""
 
@@ -118,6 +120,21 @@ def rewritten(row: PassRow) -> Rewrite:
 def rewrite_many(conn: Connection, rewrites: Sequence[Rewrite], *, tag: int) -> None:
     """Write passes back."""
     update_many(conn, passes, "no", _REWRITTEN, rewrites, shared={"tag": tag})
+
+
+def touch_many(conn: Connection, nos: Sequence[int], *, tag: int, now: int) -> None:
+    """Let passes look changed, though none of their values is: a revision on, changed at `now` (microseconds) or after.
+
+    Whole seconds, strictly rising: Last-Modified has no finer resolution (wallet contract, 1.4).
+    """
+    if not nos:
+        return
+    before = sa.type_coerce(passes.c.modified_at, sa.BigInteger)
+    second = now // _SECOND * _SECOND
+    later = sa.case((before + _SECOND > second, before + _SECOND), else_=second)
+    chosen = passes.c.no.in_(sa.select(key_set(conn, nos).c.value))
+    moved = {"revision": passes.c.revision + 1, "tag": tag, "modified_at": later}
+    conn.execute(sa.update(passes).where(chosen).values(**moved))
 
 
 def by_id(conn: Connection, pass_id: str) -> PassRow | None:

@@ -230,7 +230,7 @@ deliveries = sa.Table(
     sa.Column("attempt_id", sa.BigInteger),
     sa.Column("due_at", Moment, nullable=False),
     sa.Column("settled_at", Moment),
-    sa.Column("text", sa.Text),
+    sa.Column("texts", sa.Text, comment="of a message, JSON: language -> text; empty key = of no language"),
     sa.Column("purpose", sa.Text),
     sa.Column("expires_at", Moment),
     sa.Index(None, "drop_id", "pass_no"),
@@ -260,14 +260,23 @@ deliveries = sa.Table(
         sqlite_where=sa.text("kind = 'message' AND state <> 'settled'"),
         postgresql_where=sa.text("kind = 'message' AND state <> 'settled'"),
     ),
+    # In the order of service: by lane, project by project, the oldest first.
     sa.Index(
         "ix_deliveries_open",
         "platform",
         "state",
         "lane",
+        "project",
         "due_at",
         sqlite_where=sa.text("state <> 'settled'"),
         postgresql_where=sa.text("state <> 'settled'"),
+    ),
+    sa.Index(
+        "ix_deliveries_expiring",
+        "platform",
+        "expires_at",
+        sqlite_where=sa.text("kind = 'message' AND state <> 'settled'"),
+        postgresql_where=sa.text("kind = 'message' AND state <> 'settled'"),
     ),
 )
 
@@ -283,9 +292,11 @@ consents = sa.Table(
     sa.Column("at", Moment, nullable=False),
     sa.Column("source", sa.Text),
     sa.Column("proof", sa.Text),
+    sa.Column("wording", sa.Text, comment="version of the text that was agreed to"),
     sa.Column("drop_id", sa.Text),
     sa.Column("record", sa.Integer),
     sa.Column("recorded_at", Moment, nullable=False),
+    sa.Column("erased_at", Moment, comment="the person was erased; the proof is kept for a while"),
     sa.Index(None, "project", "subject_kind", "subject", "purpose", "at"),
     sa.UniqueConstraint("drop_id", "record", "purpose"),
 )

@@ -32,9 +32,9 @@ carried_messages = sa.Table(
     "carried_messages",
     METADATA,
     sa.Column("pass_no", sa.BigInteger, primary_key=True),
-    sa.Column("delivery_id", sa.BigInteger, nullable=False, comment="the message that the Apple pass carries now"),
+    sa.Column("key", sa.Text, nullable=False, comment="names the message: its drop and record"),
     sa.Column("number", sa.Integer, nullable=False, comment="rises, so that an equal text is still a change"),
-    sa.Column("texts", sa.Text, nullable=False, comment="JSON: language -> text; empty key = the fallback"),
+    sa.Column("texts", sa.Text, nullable=False, comment="JSON: language -> text; empty key = of no language"),
     sa.Column("at", Moment, nullable=False),
 )
 
@@ -78,4 +78,21 @@ links = sa.Table(
     sa.Column("expires_at", Moment, nullable=False),
     sa.Column("revoked_at", Moment),
     sa.Index(None, "pass_no"),
+)
+
+erasures = sa.Table(
+    "erasures",
+    METADATA,
+    sa.Column("project", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True, comment="an identifier kind, or `id`"),
+    sa.Column("digest", sa.BigInteger, primary_key=True, comment="of the value, see domain.tombstones"),
+    sa.Column("at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+erasure_salts = sa.Table(
+    "erasure_salts",
+    METADATA,
+    sa.Column("project", sa.Text, primary_key=True),
+    sa.Column("salt", sa.LargeBinary, nullable=False, comment="random; no digest of another project compares"),
 )

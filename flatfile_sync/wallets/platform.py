@@ -12,6 +12,7 @@ from flatfile_sync.domain.delivery import Delivery, Settlement
 from flatfile_sync.domain.merge import Document
 from flatfile_sync.domain.project import PassType
 from flatfile_sync.domain.states import PassStatus, Platform
+from flatfile_sync.wallets.templates.showing import Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,9 @@ class Parcel:
     """One delivery with the pass as it is now: content at the current revision, or a message.
 
     `tokens` are the push tokens of the devices that hold an Apple pass. `memory` is what the platform asked to be
-    reminded of, see `Settlement.memory`.
+    reminded of, see `Settlement.memory`. `message` is what the pass carries by now: of a parcel that brings a message,
+    that message, unless a newer one took its place. `marketing` is whether the holder agrees to marketing; it is asked
+    for where it matters.
     """
 
     delivery: Delivery
@@ -32,6 +35,8 @@ class Parcel:
     identifiers: Mapping[str, str] = field(default_factory=dict)
     tokens: tuple[str, ...] = ()
     memory: Mapping[str, Any] = field(default_factory=dict)
+    message: Message | None = None
+    marketing: bool = False
 
 
 class WalletPlatform(Protocol):

@@ -51,8 +51,8 @@ class SaveLink:
 
 
 def plain_text(parcel: Parcel) -> dict[str, str]:
-    """Return a message's one text."""
-    return {"": parcel.delivery.text or ""}
+    """Return a message's texts, as they were sent."""
+    return dict(parcel.delivery.texts) or {"": parcel.delivery.text or ""}
 
 
 class Google:

@@ -43,6 +43,7 @@ def showing(parcel: Parcel) -> Showing:
         expires_at=parcel.expires_at,
         identifiers=parcel.identifiers,
         document=parcel.document,
+        marketing=parcel.marketing,
     )
 
 

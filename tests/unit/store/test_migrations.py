@@ -115,10 +115,18 @@ def _counters(conn):
     return dict(conn.execute(sa.select(counters.c.name, counters.c.value)).all())
 
 
+def _parts(sql):
+    """Return a definition as its parts: a column that was added later stands behind the others."""
+    text = re.sub(r"\s+", " ", sql).replace("( ", "(").replace(" )", ")")
+    head, rest = text.split("(", 1)
+    body, tail = rest.rsplit(")", 1) if head.startswith("CREATE TABLE") else (rest, "")
+    return head.strip(), sorted(part.strip() for part in re.split(r",(?![^(]*\))", body)), tail.strip()
+
+
 def _definitions(conn):
     if conn.dialect.name == "sqlite":
         rows = conn.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
-        return {name: re.sub(r"\s+", " ", sql) for name, sql in rows if name != "alembic_version"}
+        return {name: _parts(sql) for name, sql in rows if name != "alembic_version"}
     indexes = conn.exec_driver_sql("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'")
     tables = conn.exec_driver_sql(
         "SELECT relname, reloptions::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
