@@ -34,6 +34,7 @@ _CODE: Final = 250
 # Points of the strip at scale 2: Apple gives tickets a lower one.
 _STRIP: Final = {"eventTicket": 196}
 _BLUE: Final[Colour] = (20, 100, 200)
+_RED: Final[Colour] = (190, 30, 40)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +106,9 @@ def _front(canvas: Canvas, look: _Look, style: str, groups: Mapping[str, Any], h
         y = _row(canvas, look, list(groups.get(group) or ())[:4], left, y + 22)
     _code(canvas, look, left, top + height)
     if look.tree.get("voided"):
-        canvas.rounded(
-            (left + 200, top + height // 2 - 40, left + _WIDTH - 200, top + height // 2 + 40), 12, (190, 30, 40)
-        )
-        canvas.text((left + _WIDTH // 2, top + height // 2 - 24), "VOIDED", 42, WHITE, width=340, align="centre")
+        middle, y = left + _WIDTH // 2, top + height - 240
+        canvas.rounded((middle - 180, y, middle + 180, y + 84), 14, _RED)
+        canvas.text((middle, y + 18), "VOIDED", 44, WHITE, width=320, align="centre")
     canvas.corners(box, _ROUND)
 
 

@@ -106,14 +106,14 @@ class Canvas:
         """Return left edge and width of columns beside each other; each is given its lines with their sizes."""
         wanted = [max((self.length(*line) for line in lines), default=0) for lines in texts]
         room = width - gap * (len(texts) - 1)
-        over = room - sum(wanted)
-        even = [room // len(texts)] * len(texts)
-        if all(want <= part for want, part in zip(wanted, even, strict=True)):
-            shares = even
-        elif over >= 0:
-            shares = [want + over // len(texts) for want in wanted]
-        else:
-            shares = [want * room // sum(wanted) for want in wanted]
+        shares = [0] * len(texts)
+        # The short ones get what they want; the long ones share what is left.
+        for left, place in zip(
+            range(len(texts), 0, -1), sorted(range(len(texts)), key=wanted.__getitem__), strict=True
+        ):
+            shares[place] = min(wanted[place], room // left)
+            room -= shares[place]
+        shares = [share + room // len(texts) for share in shares]
         edges = [sum(shares[:place]) + gap * place for place in range(len(shares))]
         return list(zip(edges, shares, strict=True))
 

@@ -35,14 +35,13 @@ class Face:
 
     def line(self, text: str) -> str:
         """Return a line as it can be written: nothing that has no shape, spaces as one kind."""
-        seen = "".join(c for c in " ".join(text.split()) if unicodedata.category(c) not in _UNSEEN)
-        return seen if self.name else _spelt(seen)
+        return _seen(text) if self.name else _spelt(_seen(text))
 
 
 def face_for(texts: Iterable[str]) -> Face:
     """Return the font that has the letters of all texts, if there is one."""
     own = Face("")
-    if all(text.isascii() for text in texts):
+    if all(_seen(text).isascii() for text in texts):
         return own
     return next((Face(name) for name in _USUAL if _is_there(name)), own)
 
@@ -63,6 +62,10 @@ def _is_there(name: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _seen(text: str) -> str:
+    return "".join(c for c in " ".join(text.split()) if unicodedata.category(c) not in _UNSEEN)
 
 
 def _spelt(text: str) -> str:
