@@ -77,7 +77,7 @@ def owe(line, *texts):
             conn, project="loyalty", pass_no=number, platform="google", revision=1, lane=Lane.OPERATIONAL, now=now
         )
         rows = [
-            ("loyalty", number, "google", 1, 0, f"d{text}", place, due, text, "transactional", None)
+            ("loyalty", number, "google", 1, 0, f"d{text}", place, due, json.dumps({"": text}), "transactional", None)
             for place, text in enumerate(texts)
         ]
         deliveries.owe_messages(conn, rows)

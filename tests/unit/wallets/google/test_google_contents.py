@@ -290,3 +290,14 @@ async def test_classes_are_provided_before_anything_is_owed_and_those_that_fail_
         assert double.wallet.resources["loyaltyClass"][CLASS_ID]["hexBackgroundColor"] == "#0c2238"
         await found.send(parcel(1, installed=0, pass_type=other))
         assert found.calls()[-1] == INSERT
+
+
+async def test_a_change_that_notifies_for_marketing_does_so_only_for_a_holder_who_agreed():
+    told = pass_types.OBJECT | {"notifyPreference": "NOTIFY_ON_UPDATE"}
+    purposes = {"points": Purpose.TRANSACTIONAL, "notifyPreference": Purpose.MARKETING}
+    offers = card(google_object=told, purposes=purposes)
+    async with line(saved=[1]) as (double, found):
+        await found.send(parcel(1, points=1, pass_type=offers))
+        assert double.wallet.shown[OBJECT_ID] == []
+        await found.send(parcel(2, points=2, pass_type=offers, marketing=True))
+        assert double.wallet.shown[OBJECT_ID] == ["update"]
