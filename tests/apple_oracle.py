@@ -15,12 +15,10 @@ import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 OPENSSL = shutil.which("openssl")
-needs_openssl = pytest.mark.skipif(OPENSSL is None, reason="openssl (package openssl) is not installed")
 
 _SIGNING_TIME = re.compile(r"signingTime \(1\.2\.840\.113549\.1\.9\.5\)\s+set:\s+(?:UTCTIME|GENERALIZEDTIME):(.+?) GMT")
 _APART = {"manifest.json", "signature"}

@@ -125,6 +125,40 @@ def test_new_points_reach_the_phone_and_google_and_the_report_says_so(daemon, wo
     assert (len(world.apns.requests), len(world.google.wallet.calls)) == (pushes, calls)
 
 
+CAMPAIGN = "id.memberId,notification.message,consent.marketing,consent.marketing.at\n"
+
+
+def test_a_message_is_on_the_lock_screen_of_who_agreed_and_nowhere_before(daemon, world, tmp_path):
+    drop(daemon, tmp_path, "enrol.csv", ENROL, settled=False)
+    row = row_of(daemon)
+    phone = add_to_phone(daemon, world, row)
+    refused = CAMPAIGN + "M000001,Nobody asked,opt-out,2026-07-01T00:00:00Z\n"
+    withheld = drop(daemon, tmp_path, "campaign-0.csv", refused, settled=False)
+    assert [entry["_notification"] for entry in withheld.table("result.csv")] == ["no_consent"]
+    for number in (1, 2):
+        text = CAMPAIGN + f"M000001,Twice the points,opt-in,2026-07-0{number + 1}T00:00:00Z\n"
+        (told,) = delivered(daemon, world, tmp_path, f"campaign-{number}.csv", text)
+        assert told["_notification"] == "fetched"
+    # What nobody sees makes an equal text another one, so that it notifies again.
+    assert [text.strip("\u200b") for text in phone.shown] == ["Twice the points"] * 2
+    assert "Nobody asked" not in str(phone.wallet[row.id].told)
+
+
+def test_the_fourth_message_of_a_day_comes_without_a_sound(daemon, world, tmp_path):
+    drop(daemon, tmp_path, "enrol.csv", ENROL, settled=False)
+    object_id = save_to_google(daemon, world, row_of(daemon))
+    words = []
+    for number in range(1, 5):
+        text = CAMPAIGN + f"M000001,Offer {number},opt-in,2026-07-0{number + 1}T00:00:00Z\n"
+        (told,) = delivered(daemon, world, tmp_path, f"campaign-{number}.csv", text)
+        words.append(told["_notification"])
+    assert words == ["sent", "sent", "sent", "quota_downgraded"]
+    assert world.google.wallet.shown[object_id] == ["Offer 1", "Offer 2", "Offer 3"]
+    messages = world.google.wallet.objects()[object_id]["messages"]
+    assert [message["body"] for message in messages] == [f"Offer {number}" for number in range(1, 5)]
+    assert world.google.wallet.complaints == []
+
+
 def test_two_phones_hold_a_pass_one_with_a_token_that_rotates_and_one_that_is_gone(daemon, world, tmp_path):
     drop(daemon, tmp_path, "enrol.csv", ENROL, settled=False)
     row = row_of(daemon)

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from tests.apple_keys import PASS_TYPE_IDENTIFIER, TEAM_IDENTIFIER, apple_keys
-from tests.apple_oracle import complaints, needs_openssl
+from tests.apple_oracle import complaints
+from tests.marks import needs_openssl
 
 TEXT = (
     "id,passType,id.memberId,additionalData.points,additionalData.firstName,additionalData.balance\n"

@@ -11,7 +11,7 @@ from flatfile_sync.domain.tally import Figure
 from flatfile_sync.store import registrations
 from flatfile_sync.web.passkit import MOST_DEVICES
 from tests.apple_keys import PASS_TYPE_IDENTIFIER
-from tests.apple_oracle import needs_openssl
+from tests.marks import needs_openssl
 from tests.web_line import Site, change
 
 pytestmark = needs_openssl

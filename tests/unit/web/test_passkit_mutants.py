@@ -12,7 +12,7 @@ from flatfile_sync.store import registrations as registrations_of
 from flatfile_sync.store.tables import passes
 from flatfile_sync.store.wallet_tables import registrations
 from flatfile_sync.web.passkit import Name, PassKit, Registering, Shown
-from tests.apple_oracle import needs_openssl
+from tests.marks import needs_openssl
 from tests.web_line import Site
 
 pytestmark = needs_openssl

@@ -8,7 +8,8 @@ from flatfile_sync.domain.failures import PermanentFailure, Refused
 from flatfile_sync.wallets.apple.archive import File, archive
 from flatfile_sync.wallets.apple.bundle import MOST_BYTES, build, bundle
 from tests.apple_keys import PASS_TYPE_IDENTIFIER, TEAM_IDENTIFIER, apple_keys
-from tests.apple_oracle import complaints, manifest_complaints, needs_openssl
+from tests.apple_oracle import complaints, manifest_complaints
+from tests.marks import needs_openssl
 from tests.unit.wallets.apple.passes import certificate
 
 PASS_JSON = json.dumps({"passTypeIdentifier": PASS_TYPE_IDENTIFIER, "teamIdentifier": TEAM_IDENTIFIER}).encode()

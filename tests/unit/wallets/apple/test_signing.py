@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.serialization.pkcs7 import PKCS7Options, PKC
 from flatfile_sync.domain.clock import utc_now
 from flatfile_sync.wallets.apple.signing import sign
 from tests.apple_keys import PASS_TYPE_IDENTIFIER, TEAM_IDENTIFIER, apple_keys
-from tests.apple_oracle import needs_openssl, signature_complaints
+from tests.apple_oracle import signature_complaints
+from tests.marks import needs_openssl
 from tests.unit.wallets.apple.passes import certificate
 
 pytestmark = needs_openssl
