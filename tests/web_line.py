@@ -13,7 +13,12 @@ import httpx
 import orjson
 import sqlalchemy as sa
 
+from flatfile_sync.config.settings import Settings
+from flatfile_sync.config.web import WebSettings
+from flatfile_sync.daemon.apple import AppleWallet
 from flatfile_sync.daemon.issuing import Passes
+from flatfile_sync.daemon.web import build
+from flatfile_sync.spool.images import Images
 from flatfile_sync.store import passes, registrations
 from flatfile_sync.store.dialects import next_tag
 from flatfile_sync.store.tables import micros
@@ -199,3 +204,30 @@ def trust() -> ssl.SSLContext:
 
 def _sha256(data):
     return hashlib.sha256(data).hexdigest()
+
+
+def settings(folder, **web):
+    """Return the settings of a daemon whose doors take any port; `web` are those of the HTTP door."""
+    values = {"port": 0, "public_url": "https://passes.example.com"} | web
+    return Settings(data_folder=folder, projects_folder=folder / "projects", web=WebSettings(**values))
+
+
+def whole(site, folder, *, apple=True, google=None, queues=None, **web):
+    """Return the parts that a daemon has for its HTTP door, on a site's store and projects."""
+    images = Images(folder / "images")
+    for data in (png(), png(3), png(4)):
+        images.put(data)
+    issuer = Issuer(
+        certificate=certificate(), tokens=TOKEN_KEYS, web_service_url="https://passes.example.com/", image=images.get
+    )
+    wallet = AppleWallet(certificate=issuer.certificate, tokens=TOKEN_KEYS, issuer=issuer, platform=None)
+    return build(
+        settings(folder, **web), site.kit, images=images, apple=wallet if apple else None, google=google, queues=queues
+    )
+
+
+@asynccontextmanager
+async def opened(parts, **client):
+    """Run the door of these parts, and yield a client that knows it."""
+    async with running(parts.door), httpx.AsyncClient(base_url=parts.door.address, verify=trust(), **client) as known:
+        yield known

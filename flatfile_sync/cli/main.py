@@ -28,6 +28,7 @@ COMMANDS: Final = (
     Entry("check", "check", "Check a file as a dry run would, offline: no daemon, no database, nothing sent."),
     Entry("passes", "passes", "Bring in passes that exist elsewhere, and look at those that are here."),
     Entry("images", "images", "Keep images that rows choose by their digest."),
+    Entry("links", "links", "Make addresses under which holders add passes to their wallets, and call them back."),
     Entry("project", "project", "Check a project's files, and what a change would break."),
     Entry("drops", "drops", "See what became of files, and let a drop go on, repeat or end."),
     Entry("uploads", "uploads", "See what the SFTP door took, and what became of it."),

@@ -48,3 +48,19 @@ def link(
     details = {"passes": distinct, "expires_at": ends.isoformat()}
     audit.record(conn, at=now, actor="operator", event="link_made", details=details)
     return linker.url(link_id), ends
+
+
+def revoke(conn: Connection, *, link: str | None, pass_id: str | None, linker: Linker, now: datetime) -> int:
+    """Call back a link (address or token), or every link of a pass; return how many were open. Raises `Refused`."""
+    if link is not None:
+        link_id = linker.link_id(link)
+        if link_id is None:
+            raise Refused("That is no link of ours: its token is not signed with the key of this data folder.")
+        count, details = int(links.revoke(conn, link_id, now=now)), {"link": link_id}
+    else:
+        row = passes.by_id(conn, str(pass_id))
+        if row is None:
+            raise Refused(f"There is no pass {pass_id!r}; `passes find KIND=VALUE` looks by an identifier.")
+        count, details = links.revoke_of_pass(conn, row.no, now=now), {"pass": row.id}
+    audit.record(conn, at=now, actor="operator", event="links_revoked", details={**details, "open": count})
+    return count

@@ -43,6 +43,7 @@ _WORDS: Final = {
     409: "Somebody else was faster; ask again.",
     413: "That is too much.",
     422: "That is understood, and cannot be done.",
+    431: "That is too much.",
     429: "Too many requests; ask again later.",
     503: "Not now; ask again later.",
 }

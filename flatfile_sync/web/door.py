@@ -11,11 +11,9 @@ import uvicorn
 
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.web.connections import Connection, Handshake, Patience, Places
-from flatfile_sync.web.guard import App
+from flatfile_sync.web.guard import MOST_HEAD, App
 from flatfile_sync.web.tls import Tls
 
-# The longest request that is told: a link to ten passes, with what browsers say about themselves.
-_MOST_HEAD: Final = 16 << 10
 _KEEP_ALIVE: Final = 5
 _END_SECONDS: Final = 5
 
@@ -64,7 +62,7 @@ class Door:
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=_END_SECONDS,
-            h11_max_incomplete_event_size=_MOST_HEAD,
+            h11_max_incomplete_event_size=MOST_HEAD,
         )
         listener = self._listen()
         self.port = listener.getsockname()[1]

@@ -18,6 +18,8 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 Counted = Callable[[str, str, int], None]
 """(route, method, status) of an answer."""
 
+MOST_HEAD: Final = 16 << 10
+"""Bytes of a request's head: the longest is a link, with what browsers say about themselves."""
 MOST_BODY: Final = 64 << 10
 """Bytes of a request's body: the longest that is asked for is a device's log."""
 
@@ -62,8 +64,8 @@ class Guard:
             wait = self.total.wait(_ALL)
         if wait:
             await told(429, {"Retry-After": str(math.ceil(wait))})(scope, receive, sending)
-        elif _length(scope) > self.most_body:
-            await told(413, {"Connection": "close"})(scope, receive, sending)
+        elif status := _misshapen(scope, self.most_body):
+            await told(status, {"Connection": "close"})(scope, receive, sending)
         else:
             await self._pass_on(scope, _Receiving(receive, self.most_body), sending)
         route = getattr(scope.get("route"), "path", "none")
@@ -110,6 +112,14 @@ class _Sending:
         await self._send(message)
 
 
-def _length(scope: Message) -> int:
-    told = dict(scope["headers"]).get(b"content-length", b"0")
-    return int(told) if told.isdigit() else 0
+def _misshapen(scope: Message, most_body: int) -> int:
+    """Return the status of a request that is refused by its head alone, 0 for one that goes on."""
+    headers = scope["headers"]
+    named = dict(headers)
+    if sum(len(name) + len(value) for name, value in headers) > MOST_HEAD:
+        return 431
+    # RFC 9112, 6.1: two who take turns to read such a request may not agree where it ends.
+    if b"transfer-encoding" in named and b"content-length" in named:
+        return 400
+    length = named.get(b"content-length", b"0")
+    return 413 if not length.isdigit() or int(length) > most_body else 0

@@ -7,7 +7,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
     "en": {
         "heading": "Add to your phone's wallet",
         "heading_many": "Add {count} passes to your phone's wallet",
-        "lead": "It stays on your phone, and is kept up to date.",
+        "lead": "Always on your phone, always up to date.",
         "apple": "Add to Apple Wallet",
         "google": "Add to Google Wallet",
         "scan": "Scan this code with your phone's camera to open this page there.",
@@ -21,9 +21,9 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "contents": "Your passes",
     },
     "fr": {
-        "heading": "Ajoutez-la au portefeuille de votre téléphone",
+        "heading": "À ajouter au portefeuille de votre téléphone",
         "heading_many": "Ajoutez {count} cartes au portefeuille de votre téléphone",
-        "lead": "Elle reste dans votre téléphone et se met à jour toute seule.",
+        "lead": "Toujours dans votre téléphone, toujours à jour.",
         "apple": "Ajouter à Apple Wallet",
         "google": "Ajouter à Google Wallet",
         "scan": "Scannez ce code avec l'appareil photo de votre téléphone pour y ouvrir cette page.",
@@ -39,7 +39,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
     "de": {
         "heading": "Zum Wallet Ihres Telefons hinzufügen",
         "heading_many": "{count} Karten zum Wallet Ihres Telefons hinzufügen",
-        "lead": "Sie bleibt auf Ihrem Telefon und hält sich von selbst aktuell.",
+        "lead": "Immer dabei und immer aktuell.",
         "apple": "Zu Apple Wallet hinzufügen",
         "google": "Zu Google Wallet hinzufügen",
         "scan": "Scannen Sie den Code mit der Kamera Ihres Telefons, um diese Seite dort zu öffnen.",
@@ -53,9 +53,9 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "contents": "Ihre Karten",
     },
     "es": {
-        "heading": "Añádela a la cartera de tu teléfono",
+        "heading": "Para la cartera de tu teléfono",
         "heading_many": "Añade {count} tarjetas a la cartera de tu teléfono",
-        "lead": "Se queda en tu teléfono y se actualiza sola.",
+        "lead": "Siempre en tu teléfono, siempre al día.",
         "apple": "Añadir a Apple Wallet",
         "google": "Añadir a Google Wallet",
         "scan": "Escanea este código con la cámara de tu teléfono para abrir esta página en él.",
@@ -69,9 +69,9 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "contents": "Tus tarjetas",
     },
     "it": {
-        "heading": "Aggiungila al wallet del tuo telefono",
+        "heading": "Per il wallet del tuo telefono",
         "heading_many": "Aggiungi {count} carte al wallet del tuo telefono",
-        "lead": "Resta sul tuo telefono e si aggiorna da sola.",
+        "lead": "Sempre sul telefono, con i dati sempre aggiornati.",
         "apple": "Aggiungi ad Apple Wallet",
         "google": "Aggiungi a Google Wallet",
         "scan": "Inquadra questo codice con la fotocamera del telefono per aprire lì questa pagina.",
@@ -87,7 +87,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
     "nl": {
         "heading": "Voeg toe aan de wallet van je telefoon",
         "heading_many": "Voeg {count} kaarten toe aan de wallet van je telefoon",
-        "lead": "De kaart blijft op je telefoon en wordt vanzelf bijgewerkt.",
+        "lead": "Altijd op je telefoon, altijd actueel.",
         "apple": "Voeg toe aan Apple Wallet",
         "google": "Toevoegen aan Google Wallet",
         "scan": "Scan deze code met de camera van je telefoon om deze pagina daar te openen.",

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from importlib import resources
@@ -23,6 +23,7 @@ _TEMPLATE: Final = _ENVIRONMENT.from_string(
 _STYLE: Final = resources.files("flatfile_sync.web").joinpath("page.css").read_text("utf-8")
 _NEUTRAL: Final = "#e7e5df"
 _COLOUR: Final = re.compile(r"#[0-9a-f]{6}|rgb\( *(\d{1,3}) *, *(\d{1,3}) *, *(\d{1,3}) *\)", re.IGNORECASE)
+_Button = dict[str, str | None]
 _DARK, _LIGHT = "#000000", "#ffffff"
 
 
@@ -47,7 +48,10 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What a page shows. `url` is where the QR code leads, "" for none; `badges` are addresses of images by wallet."""
+    """What a page shows. `url` is where the QR code leads, "" for none; `badges` are addresses of images by wallet.
+
+    Of what the template may leave out, None says so: to Liquid an empty text is as true as any.
+    """
 
     language: str
     offers: Sequence[Offer]
@@ -70,7 +74,7 @@ def add_page(page: Page) -> HTMLResponse:
     texts, count = TEXTS[page.language], len(page.offers)
     heading = texts["heading"] if count == 1 else texts["heading_many"].format(count=count)
     buttons = [*_buttons(page, texts)]
-    hint = "" if buttons else texts["none"]
+    hint = None if buttons else texts["none"]
     if page.visitor is Visitor.IPHONE and any(button["wallet"] == "apple" for button in buttons):
         hint = texts["safari"]
     issuer = page.offers[0].issuer
@@ -94,19 +98,18 @@ def notice_page(language: str, what: str, *, status: int) -> HTMLResponse:
     return _answer(language, told, status=status)
 
 
-def _buttons(page: Page, texts: dict[str, str]) -> Iterator[dict[str, str]]:
+def _buttons(page: Page, texts: Mapping[str, str]) -> Iterator[_Button]:
     """Yield one button for all passes at Apple, and one for each at Google, which takes one at a time."""
     if page.visitor is not Visitor.ANDROID and all(offer.apple for offer in page.offers):
-        yield _button("apple", page.apple_href, texts["apple"], page)
+        yield _button("apple", page.apple_href, texts, page)
     if page.visitor is not Visitor.IPHONE:
         for offer, href in zip(page.offers, page.google_hrefs, strict=True):
             if offer.google:
-                text = texts["google"] if len(page.offers) == 1 else f"{texts['google']}: {offer.name}"
-                yield _button("google", href, text, page)
+                yield _button("google", href, texts, page, name=offer.name if len(page.offers) > 1 else None)
 
 
-def _button(wallet: str, href: str, text: str, page: Page) -> dict[str, str]:
-    return {"wallet": wallet, "href": href, "text": text, "badge": page.badges.get(wallet, "")}
+def _button(wallet: str, href: str, texts: Mapping[str, str], page: Page, *, name: str | None = None) -> _Button:
+    return {"wallet": wallet, "href": href, "text": texts[wallet], "name": name, "badge": page.badges.get(wallet)}
 
 
 def _answer(language: str, told: dict[str, Any], *, colour: str = "", status: int = 200) -> HTMLResponse:
@@ -155,5 +158,5 @@ def _hex(colour: str) -> str:
 def _qr(url: str) -> Markup:
     out = io.BytesIO()
     code = segno.make_qr(url, error="m")
-    code.save(out, kind="svg", border=0, xmldecl=False, svgns=False, omitsize=True, svgclass=None, lineclass=None)
+    code.save(out, kind="svg", border=2, xmldecl=False, svgns=False, omitsize=True, svgclass=None, lineclass=None)
     return Markup(out.getvalue().decode())
