@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,7 @@ from flatfile_sync.pipeline.flow import Checked, Slice
 from flatfile_sync.pipeline.header import shown_names
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.pipeline.resolving import Resolved, distinct_keys, resolve_chunk
-from flatfile_sync.pipeline.tails import assign, split_off
+from flatfile_sync.pipeline.tails import assign, repeats, split_off
 from flatfile_sync.store import chunks, drops, identifiers, passes
 from flatfile_sync.store.identifiers import Matches
 
@@ -62,17 +63,20 @@ async def plan(
         done += len(resolved.pass_nos)
         progress(done)
     pass_nos, failed = await _follow_new_passes(parts, checked, project, folder, kit)
-    planned = await _chunks(drop, parts, pass_nos, folder, kit)
+    apart = np.concatenate([np.array([], dtype=bool), *(part.apart for part in parts)])
+    plans = [_Plan(part.file, part.first, len(part.pass_nos)) for part in parts]
+    # From here on each record is a few bytes, held once.
+    parts.clear()
+    planned = await _chunks(drop, plans, pass_nos, apart, folder=folder, kit=kit)
     for part in checked.slices:
         (folder / part.file).unlink()
     tripped = None
     if not checked.refused and drop.verdict is None:
-        sound = np.flatnonzero(~failed)
         tripped = guards.check(
             feed.guards,
             records=len(failed),
             failed=int(failed.sum()),
-            leading_failures=int(sound[0]) if len(sound) else len(failed),
+            leading_failures=len(failed) if failed.all() else int(np.argmin(failed)),
             child=drop.parent_id is not None,
             messages=_messages(parts, failed),
             passes=await _passes(project, feed, kit),
@@ -138,15 +142,30 @@ async def _follow_new_passes(
     return np.concatenate(pass_nos), np.concatenate(failed)
 
 
+class _Plan(NamedTuple):
+    """A plan file: its first record and how many it has."""
+
+    file: str
+    first: int
+    records: int
+
+
 async def _chunks(
-    drop: Drop, parts: Sequence[Resolved], pass_nos: npt.NDArray[np.int64], folder: Path, kit: Kit
+    drop: Drop,
+    parts: Sequence[_Plan],
+    pass_nos: npt.NDArray[np.int64],
+    apart: npt.NDArray[np.bool_],
+    *,
+    folder: Path,
+    kit: Kit,
 ) -> list[Chunk]:
     """Return the chunks to apply: one per slice, then those of passes that are named more than once."""
-    sizes = [len(part.pass_nos) for part in parts]
+    sizes = [part.records for part in parts]
     planned = []
     tails = []
-    if parts:
-        apart = np.concatenate([part.apart for part in parts])
+    # Asked here first: a million numbers that all differ need not travel.
+    again: bool = await asyncio.to_thread(repeats, pass_nos)
+    if again or apart.any():
         tails = await kit.compute.run(assign, pass_nos, apart, size=kit.chunk_records)
     firsts = [(folder / part.file, part.first) for part in parts]
     moved = np.sort(np.concatenate(tails)) if tails else np.array([], dtype=np.int64)

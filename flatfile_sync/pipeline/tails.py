@@ -13,6 +13,13 @@ import pyarrow as pa
 from flatfile_sync.files.columns import PLAN, read_table, write_table
 
 
+def repeats(pass_nos: npt.NDArray[np.int64]) -> bool:
+    """Return whether a pass is named more than once; 0 is none."""
+    ranked = np.sort(pass_nos)
+    again = ranked[1:] == ranked[:-1]
+    return bool((again & (ranked[1:] != 0)).any())
+
+
 def assign(pass_nos: npt.NDArray[np.int64], apart: npt.NDArray[np.bool_], *, size: int) -> list[npt.NDArray[np.int64]]:
     """Return the positions (record - 1) of each tail chunk, ascending; empty if no pass is named twice.
 

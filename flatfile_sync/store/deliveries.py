@@ -360,12 +360,10 @@ def waiting_before(conn: Connection, lane: Lane) -> dict[str, int]:
 
 def owed_by(conn: Connection, drop_id: str) -> dict[str, int]:
     """Return how many deliveries a drop owed, by platform."""
-    query = (
-        sa.select(deliveries.c.platform, sa.func.count())
-        .where(deliveries.c.drop_id == drop_id)
-        .group_by(deliveries.c.platform)
-    )
-    return {platform: int(count) for platform, count in conn.execute(query)}
+    # Not GROUP BY, for which SQLite would first sort millions of rows in memory.
+    counts = [sa.func.count().filter(deliveries.c.platform == platform) for platform in Platform]
+    row = conn.execute(sa.select(*counts).where(deliveries.c.drop_id == drop_id)).one()
+    return {platform.value: int(count) for platform, count in zip(Platform, row, strict=True) if count}
 
 
 class Tally(NamedTuple):
