@@ -95,7 +95,7 @@ def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
             settings.google,
             store,
             clock=clock,
-            image_url=lambda sha256: f"{public_url}/images/{sha256}",
+            image_url=lambda sha256: f"{public_url}/images/{sha256}" if public_url and sha256 in images else None,
             callback_url=f"{public_url}{_CALLBACK}" if public_url else "",
         )
         platforms[Platform.GOOGLE] = google.platform
