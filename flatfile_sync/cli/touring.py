@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,10 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
@@ -28,6 +31,9 @@ from flatfile_sync.sftp import host_keys
 _PROGRAM: Final = (sys.executable, "-m", "flatfile_sync.cli")
 _WAIT: Final = 120.0
 _STOP: Final = 30.0
+# A member of the sample files who gets points.
+HOLDER: Final = "M000009"
+NEW_POINTS: Final = 12_345
 
 
 def tour(*, keep: bool) -> None:
@@ -54,7 +60,12 @@ def tour(*, keep: bool) -> None:
                 host=host, port=port, user=ACCOUNT, key=folder / "keys" / ACCOUNT, fingerprints=_fingerprints(settings)
             )
             with Partner(address) as partner:
-                _tour(partner, address, samples)
+                pass_id = _tour(partner, address, samples)
+        with _stage(folder / "wallets") as stage, _daemon(config, folder / "daemon.log", stage) as (host, port):
+            address = replace(address, host=host, port=port)
+            if stage is not None:
+                with Partner(address) as partner:
+                    _phone(partner, stage, config, folder, pass_id)
             print(f"\nDone in {time.monotonic() - begun:.0f} s. `make serve` runs the daemon for real.")
             if keep:
                 _wait_for_interrupt(address)
@@ -62,7 +73,8 @@ def tour(*, keep: bool) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _tour(partner: Partner, address: Address, samples: Path) -> None:
+def _tour(partner: Partner, address: Address, samples: Path) -> str:
+    """Drop, read, mend and drop again; return the id of a pass that was changed."""
     sftp = f"sftp -P {address.port} -i {address.key} {address.user}@{address.host}"
     members = samples / "members.csv"
     _step("A partner drops members.csv over SFTP", f"{sftp}   then: put {members.name} /inbox/")
@@ -85,6 +97,45 @@ def _tour(partner: Partner, address: Address, samples: Path) -> None:
 
     _step("The same members.csv once more: nothing is applied, nobody is notified", "in sftp: put members.csv /inbox/")
     _drop(partner, members, members.name)
+    return next(row["_pass_id"] for row in first.table("result.csv") if row["_key"] == HOLDER)
+
+
+def _phone(partner: Partner, stage: Any, config: Path, folder: Path, pass_id: str) -> None:
+    """Let a phone take a pass, and a file change it."""
+    _step("A holder opens an add-to-wallet link on an iPhone", f"flatfile-sync links create {pass_id}")
+    made = subprocess.run(  # noqa: S603 - this program, with files of its own
+        [*_PROGRAM, "--config", config, "links", "create", pass_id],
+        env=os.environ | stage.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    stage.add(made.stdout.strip())
+    print_table(("on the phone", ""), stage.face().items())
+    file = folder / "members-evening.csv"
+    file.write_text(f"id.memberId,additionalData.points\n{HOLDER},{NEW_POINTS}\n")
+    _step("A row with new points reaches the phone: pushed, fetched, verified with openssl", f"put {file.name} /inbox/")
+    with stage.attending():
+        found = _drop(partner, file, file.name)
+    for text in stage.lock_screen:
+        print(f"\n   on the lock screen: {text}")
+    print()
+    print_table(("on the phone", ""), stage.face().items())
+    _print_columns(("_line", "_key", "_apple", "_google", "_settled_at"), found.table("delivery.csv"))
+    for text in stage.complaints:
+        print(f"   the phone complains: {text}")
+
+
+@contextmanager
+def _stage(folder: Path) -> Iterator[Any]:
+    """Yield phones and stand-ins of Apple, which come with a clone and need openssl; else None."""
+    try:
+        stage = import_module("tests.stage").stage
+    except ImportError:
+        yield None
+        return
+    with stage(folder) as found:
+        yield found
 
 
 def _print_columns(names: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
@@ -118,12 +169,17 @@ def _drop(partner: Partner, file: Path, name: str) -> ResultSet:
 
 
 @contextmanager
-def _daemon(config: Path, log: Path) -> Iterator[tuple[str, int]]:
-    """Run `flatfile-sync serve` in a process of its own and yield where it listens."""
-    _step("The daemon, on loopback", f"flatfile-sync --config {config} serve")
-    with log.open("wb") as errors:
+def _daemon(config: Path, log: Path, stage: Any = None) -> Iterator[tuple[str, int]]:
+    """Run `flatfile-sync serve` in a process of its own, with the wallets of a stage, and yield where it listens."""
+    wallets = " again, with Apple Wallet: certificate and APNs are stand-ins on this machine" if stage else ""
+    _step(f"The daemon{wallets or ', on loopback'}", f"flatfile-sync --config {config} serve")
+    with log.open("ab") as errors:
         daemon = subprocess.Popen(  # noqa: S603 - this program, with files of its own
-            [*_PROGRAM, "--config", config, "serve"], stdout=subprocess.PIPE, stderr=errors, text=True
+            [*_PROGRAM, "--config", config, "serve"],
+            env=os.environ | (stage.environment if stage else {}),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
         )
     try:
         host, port = _listening(daemon, log)
