@@ -15,6 +15,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from flatfile_sync.cli.examining_wallets import wallets
+from flatfile_sync.cli.examining_web import web_door
 from flatfile_sync.cli.findings import Finding, Level, failed
 from flatfile_sync.config.settings import Settings
 from flatfile_sync.daemon.lock import holder
@@ -45,7 +46,7 @@ def examine(settings: Settings, *, clock: Clock) -> list[Finding]:
     """Return all findings, in the order of their list."""
     findings = [*_versions(), *_folder(settings.data_folder), *_keys(settings.data_folder / "host_keys")]
     findings += [*_clocks(clock), *_projects(settings.projects_folder), *wallets(settings, clock=clock)]
-    findings.append(_daemon(settings.data_folder))
+    findings += [*web_door(settings, clock=clock), _daemon(settings.data_folder)]
     try:
         store = open_existing(settings.database)
     except (ConfigurationError, TemporaryFailure) as error:

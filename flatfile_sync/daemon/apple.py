@@ -9,6 +9,7 @@ from typing import Final
 from flatfile_sync.config.apple import AppleSettings
 from flatfile_sync.domain.clock import Clock
 from flatfile_sync.domain.failures import ConfigurationError
+from flatfile_sync.domain.tally import Tally
 from flatfile_sync.store.database import Store
 from flatfile_sync.store.pacing import StoreCircuit, StorePace
 from flatfile_sync.wallets.apple.apns import Apns, PushStyle
@@ -43,6 +44,7 @@ def open_apple(
     store: Store,
     image: Callable[[str], bytes | None],
     clock: Clock,
+    tally: Tally | None = None,
     environment: Environment = os.environ,
 ) -> AppleWallet | None:
     """Return Apple Wallet as it is set up, None without a certificate. Raises `ConfigurationError`."""
@@ -67,6 +69,7 @@ def open_apple(
         circuit=StoreCircuit(store, clock=clock),
         clock=clock,
         rate=_RATE,
+        tally=tally,
     )
     issuer = Issuer(certificate=certificate, tokens=tokens, web_service_url=settings.web_service_url, image=image)
     return AppleWallet(certificate=certificate, tokens=tokens, issuer=issuer, platform=platform)

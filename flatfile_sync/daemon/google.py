@@ -10,6 +10,7 @@ from flatfile_sync.config.google import GoogleSettings
 from flatfile_sync.domain.clock import Clock
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.domain.states import Platform
+from flatfile_sync.domain.tally import Tally
 from flatfile_sync.store.database import Store
 from flatfile_sync.store.pacing import StoreCircuit, StoreLedger, StorePace
 from flatfile_sync.wallets.google.account import ServiceAccount, Source, read_source, service_account
@@ -44,6 +45,7 @@ def google(
     image_url: ImageUrl,
     callback_url: str = "",
     texts: Texts = plain_text,
+    tally: Tally | None = None,
 ) -> GoogleParts:
     """Build what `settings.configured` asks for; nothing is sent yet. Raises `ConfigurationError`.
 
@@ -59,6 +61,7 @@ def google(
         http=http,
         pace=StorePace(store, f"google:{settings.issuer_id}", rate=rate, clock=clock),
         api=settings.api_url,
+        tally=tally,
     )
     address = settings.save_url if settings.save_url.endswith("/") else f"{settings.save_url}/"
     platform = Google(

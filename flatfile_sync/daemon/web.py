@@ -121,7 +121,7 @@ class _Site:
             offer=self.offer,
             apple=self.apple_file if self.apple is not None else None,
             google=self.save_link if self.google is not None else None,
-            badges=_badges(self.settings.web),
+            badges=badges(self.settings.web),
         )
 
     async def offer(self, row: PassRow, language: str) -> Offer:
@@ -238,7 +238,7 @@ def _rates(rate: float, seconds: int) -> Rates:
     return Rates(rate=rate, burst=max(rate * seconds, 1), monotonic=time.monotonic)
 
 
-def _badges(web: WebSettings) -> dict[str, tuple[str, bytes]]:
+def badges(web: WebSettings) -> dict[str, tuple[str, bytes]]:
     """Return the official badges that were put in. Raises `ConfigurationError` for a folder that is not there."""
     if not web.badges_folder:
         return {}

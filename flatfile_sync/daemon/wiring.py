@@ -17,6 +17,7 @@ from flatfile_sync.daemon.web import build as build_web
 from flatfile_sync.domain.clock import Clock, utc_now
 from flatfile_sync.domain.engine import TaskKind
 from flatfile_sync.domain.states import Platform
+from flatfile_sync.domain.tally import Tally
 from flatfile_sync.pipeline import expected, line, retention
 from flatfile_sync.pipeline.deliver import confirm, deliver
 from flatfile_sync.pipeline.kit import Kit
@@ -85,7 +86,8 @@ def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
     platforms: dict[Platform, WalletPlatform] = {
         name: Sandbox(name, rate=sandbox.rate, latency=sandbox.latency) for name in Platform
     }
-    apple = open_apple(settings.apple, store=store, image=images.get, clock=clock)
+    tally = Tally()
+    apple = open_apple(settings.apple, store=store, image=images.get, clock=clock, tally=tally)
     if apple is not None:
         platforms[Platform.APPLE] = apple.platform
     public_url = settings.web.public_url
@@ -97,6 +99,7 @@ def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
             clock=clock,
             image_url=lambda sha256: f"{public_url}/images/{sha256}" if public_url and sha256 in images else None,
             callback_url=f"{public_url}{_CALLBACK}" if public_url else "",
+            tally=tally,
         )
         platforms[Platform.GOOGLE] = google.platform
     kit = Kit(
@@ -108,6 +111,7 @@ def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
         engine=engine,
         clock=clock,
         chunk_records=settings.work.chunk_records,
+        tally=tally,
     )
     jobs = (
         Job(name="retention", run=lambda: retention.expire(kit=kit), every=timedelta(hours=1)),

@@ -9,9 +9,11 @@ import contextlib
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+import structlog
 from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain.engine import TaskKind
+from flatfile_sync.domain.failures import StaleEpochError, trail
 from flatfile_sync.domain.states import Outcome, Platform
 from flatfile_sync.domain.tally import Figure
 from flatfile_sync.pipeline.counting import count
@@ -20,6 +22,8 @@ from flatfile_sync.store import deliveries
 
 _EVERY: Final = 1.0
 _KEPT: Final = timedelta(minutes=1)
+
+_log = structlog.get_logger()
 
 
 class _Fetch(NamedTuple):
@@ -50,7 +54,12 @@ class Fetches:
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self._every)
-            await self.flush()
+            try:
+                await self.flush()
+            except StaleEpochError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a database that is away for a moment comes back
+                _log.error("fetches_not_settled", trail=trail(error))
 
     async def flush(self) -> None:
         """Write what was gathered now."""

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.domain.project import Retention
 from flatfile_sync.pipeline.kit import Kit
-from flatfile_sync.store import nonces, retention
+from flatfile_sync.store import links, nonces, retention
 from flatfile_sync.store.database import Priority
 
 T = TypeVar("T")
@@ -26,6 +26,8 @@ T = TypeVar("T")
 ORPHAN_AGE = timedelta(days=1)
 # A callback says itself when it expires; this is long after.
 NONCES_KEPT = timedelta(days=90)
+# Links that ended are listed for a while, so that somebody who asks can be told why one does not work.
+LINKS_KEPT = timedelta(days=90)
 _BATCH = 500
 
 _log = structlog.get_logger()
@@ -48,6 +50,7 @@ async def expire(*, kit: Kit) -> Removed:
         await _expire_account(account, _kept(project, kit), now, removed, kit)
     await _remove_orphans(now, removed, kit)
     await _write(partial(nonces.forget, before=now - NONCES_KEPT), kit)
+    await _write(partial(links.forget, before=now - LINKS_KEPT), kit)
     if removed != Removed():
         _log.info(
             "retention_removed",

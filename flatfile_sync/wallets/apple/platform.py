@@ -17,6 +17,7 @@ from flatfile_sync.domain.delivery import Delivery, Settlement
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.domain.pacing import Circuit, Pace
 from flatfile_sync.domain.states import Outcome, Platform
+from flatfile_sync.domain.tally import Figure, Tally
 from flatfile_sync.wallets.apple.apns import Push
 from flatfile_sync.wallets.apple.apns_reasons import Action, Verdict, verdict
 from flatfile_sync.wallets.apple.pushing import Fate, Pusher
@@ -59,6 +60,7 @@ class Apple:
         clock: Clock,
         rate: float = 2000.0,
         batch: int = 1000,
+        tally: Tally | None = None,
     ) -> None:
         for topic, pusher in pushers.items():
             if not pusher.credential.allows(topic):
@@ -67,6 +69,7 @@ class Apple:
         self._pushers, self._topic_of = pushers, topic_of
         self._pace, self._circuit, self._clock = pace, circuit, clock
         self._held: dict[Key, datetime] = {}
+        self._tally = tally or Tally()
 
     async def send(self, parcels: Sequence[Parcel]) -> Sequence[Settlement]:
         """Push every device of the parcels once, and say what became of each delivery."""
@@ -115,6 +118,8 @@ class Apple:
             for key, fate in zip(going, await pusher.send(pushes), strict=True):
                 attempts = max(parcel.delivery.attempts for parcel in groups[key])
                 found[key] = (fate, _verdict(fate, attempts))
+                answer = fate.answer
+                self._tally.add(Figure.PUSHES, str(answer.status) if answer else "", answer.reason if answer else "")
             await self._alarm(name, topic, [found[key] for key in going])
             self._hold({key: found[key][1] for key in going})
         return found

@@ -11,6 +11,7 @@ import orjson
 
 from flatfile_sync.domain.failures import PermanentFailure, TemporaryFailure
 from flatfile_sync.domain.pacing import Pace
+from flatfile_sync.domain.tally import Figure, Tally
 from flatfile_sync.wallets.google import batch
 from flatfile_sync.wallets.google.calls import NO_ANSWER, NOT_SENT, Answer, Call, answer_of
 from flatfile_sync.wallets.google.tokens import Tokens
@@ -51,8 +52,11 @@ def http_client(
 class Client:
     """Sends calls. A call that has no answer comes back as such: only who made it knows what to do."""
 
-    def __init__(self, tokens: Tokens, *, http: httpx.AsyncClient, pace: Pace, api: str = API) -> None:
+    def __init__(
+        self, tokens: Tokens, *, http: httpx.AsyncClient, pace: Pace, api: str = API, tally: Tally | None = None
+    ) -> None:
         self.counts = Counts()
+        self._tally = tally or Tally()
         self._tokens, self._http, self._pace, self._api = tokens, http, pace, api.rstrip("/")
 
     async def send(self, calls: Sequence[Call]) -> list[Answer]:
@@ -67,6 +71,8 @@ class Client:
             renewed, _ = await self._send([calls[place] for place in again])
             for place, answer in zip(again, renewed, strict=True):
                 answers[place] = answer
+        for call, answer in zip(calls, answers, strict=True):
+            self._tally.add(Figure.GOOGLE_CALLS, call.method, "" if answer.status is None else str(answer.status))
         return answers
 
     async def _send(self, calls: Sequence[Call]) -> tuple[list[Answer], str]:

@@ -10,6 +10,7 @@ import pytest
 
 from flatfile_sync.cli import examining
 from flatfile_sync.cli.exits import ExitCode
+from flatfile_sync.daemon.link_key import LINK_KEY, load_link_key
 from flatfile_sync.daemon.lock import held
 from flatfile_sync.domain.clock import utc_now
 from flatfile_sync.domain.states import DropState
@@ -19,6 +20,7 @@ from flatfile_sync.store.health import vitals
 from tests.apple_keys import PASS_TYPE_IDENTIFIER, TEAM_IDENTIFIER, apple_keys
 from tests.google_double.account import EMAIL, service_account
 from tests.line import receive
+from tests.tls import server_pem
 
 TEXT = "id.memberId\n1\n"
 
@@ -204,3 +206,26 @@ def test_a_certificate_that_ends_within_the_week_is_bad(sound, monkeypatch, tmp_
     assert level == "bad"
     assert text.endswith("in 2 days")
     assert remedy.startswith("Renew it")
+
+
+def test_the_web_door_is_looked_at(sound, tmp_path):
+    """Plain HTTP for other machines, a certificate that ends or cannot be read, a key that others may read."""
+    assert look(sound)["web door"][:2] == ("ok", "127.0.0.1:8080, no web.public_url: no links are made")
+    config = sound.config.read_text()
+
+    def told(*lines, code=0):
+        sound.config.write_text("\n".join((config, "[web]", *lines)))
+        return look(sound, code=code)
+
+    assert told("enabled = false")["web door"][:2] == ("ok", "switched off")
+    assert told('host = "0.0.0.0"')["web door"][0] == "warn"
+    soon = utc_now() + timedelta(days=10, hours=1)
+    (tmp_path / "door.pem").write_bytes(server_pem(not_after=soon))
+    found = told('host = "0.0.0.0"', 'certificate_file = "door.pem"')
+    assert found["web door"][0] == "ok"
+    assert found["web certificate"][:2] == ("warn", f"ends {soon:%Y-%m-%d}, in 10 days")
+    (tmp_path / "door.pem").write_text("nothing")
+    assert "cannot be used" in told('certificate_file = "door.pem"', code=1)["web door"][1]
+    load_link_key(sound.data)
+    (sound.data / LINK_KEY).chmod(0o644)
+    assert told(code=1)["web door"][2].startswith("run `chmod 600 ")

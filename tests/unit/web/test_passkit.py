@@ -1,6 +1,7 @@
 """The PassKit web service, as a strict device sees it over TLS, and as somebody does who means no good."""
 
 import asyncio
+import threading
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 
 from flatfile_sync.domain.tally import Figure
 from flatfile_sync.store import registrations
+from flatfile_sync.wallets.apple.issuing import Issuer
 from flatfile_sync.web.passkit import MOST_DEVICES
 from tests.apple_keys import PASS_TYPE_IDENTIFIER
 from tests.marks import needs_openssl
@@ -355,6 +357,21 @@ async def test_many_who_ask_for_a_pass_have_it_made_once(lite):
     assert lite.rendered.size <= lite.rendered._most
     await lite.rendered.get(row)
     assert lite.issued == 3
+
+
+async def test_a_pass_is_made_beside_the_loop(lite, monkeypatch):
+    """Rendering and signing take milliseconds, which other connections and the SFTP door do not wait for."""
+    issuer, threads = lite.passes.issuer, []
+
+    def issue(self, *about, **more):
+        threads.append(threading.current_thread())
+        return Issuer.sign(self, self.make(*about, **more))
+
+    monkeypatch.setattr(type(issuer), "issue", issue)
+    (serial,) = lite.seed(gold())
+    await lite.pkpass(serial)
+    assert len(threads) == 1
+    assert threading.main_thread() not in threads
 
 
 async def test_a_new_version_of_the_project_is_not_answered_from_memory(lite):
