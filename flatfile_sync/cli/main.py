@@ -29,6 +29,7 @@ COMMANDS: Final = (
     Entry("passes", "passes", "Bring in passes that exist elsewhere, and look at those that are here."),
     Entry("images", "images", "Keep images that rows choose by their digest."),
     Entry("links", "links", "Make addresses under which holders add passes to their wallets, and call them back."),
+    Entry("consents", "consents", "See what holders agreed to, with the proof, and hand it to them."),
     Entry("project", "project", "Check a project's files, and what a change would break."),
     Entry("drops", "drops", "See what became of files, and let a drop go on, repeat or end."),
     Entry("uploads", "uploads", "See what the SFTP door took, and what became of it."),

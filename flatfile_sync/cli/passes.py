@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flatfile_sync.cli import render
+from flatfile_sync.cli import erase, render
 from flatfile_sync.cli.exits import ExitCode
 from flatfile_sync.cli.opening import AsJson, opened
 from flatfile_sync.cli.output import print_json, print_pairs, print_table
@@ -32,6 +32,8 @@ Reveal = Annotated[bool, typer.Option("--reveal", help="Show personal values ins
 _SHOWN = 20
 
 app.command("render")(render.command)
+app.command("erase")(erase.erase)
+app.command("readmit")(erase.readmit)
 
 
 @app.command("import")

@@ -183,9 +183,13 @@ class FeedFile(_Closed):
 class RetentionFile(_Closed):
     """How long artefacts are kept."""
 
-    archive: Duration = timedelta(days=30)
-    reports: Duration = timedelta(days=90)
-    abandoned: Duration = timedelta(days=7)
+    archive: Duration = Field(default=timedelta(days=30), description="The files that partners sent.")
+    reports: Duration = Field(default=timedelta(days=90), description="Their result sets.")
+    abandoned: Duration = Field(default=timedelta(days=7), description="Uploads that never ended.")
+    exports: Duration = Field(default=timedelta(days=7), description="Install status and links, in `/exports/`.")
+    consents: Duration = Field(
+        default=timedelta(days=1095), description="The proof of what somebody agreed to, once they are erased."
+    )
 
 
 class PassTypeFile(_Closed):

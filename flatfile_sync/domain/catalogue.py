@@ -237,6 +237,12 @@ _ENTRIES: Final = (
         hint="Correct the other pass first, or in the same file.",
     ),
     IssueCode(
+        code="K08",
+        title="Holder erased",
+        message="{key} belonged to somebody whose data was erased.",
+        hint="Take the person out of the export; if they came back by themselves, ask the operator to readmit them.",
+    ),
+    IssueCode(
         code="C01",
         title="Stale",
         message="A newer drop of this feed (number {newer}) has already written this pass.",

@@ -220,11 +220,13 @@ class Feed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How long artefacts are kept."""
+    """How long artefacts are kept; `consents` is how long the proof of what somebody said is, once they are erased."""
 
     archive: timedelta = timedelta(days=30)
     reports: timedelta = timedelta(days=90)
     abandoned: timedelta = timedelta(days=7)
+    exports: timedelta = timedelta(days=7)
+    consents: timedelta = timedelta(days=3 * 365)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,6 +99,15 @@ class PassStatus(StrEnum):
     EXPIRED = "expired"
 
 
+ERASED = "erased"
+"""Stands in place of a status where a holder was erased: nothing of them is left in the row. No file can give it."""
+
+
+def shown_status(stored: str) -> PassStatus:
+    """Return the status that a wallet shows of a stored one."""
+    return PassStatus.VOIDED if stored == ERASED else PassStatus(stored)
+
+
 class Platform(StrEnum):
     """A wallet."""
 

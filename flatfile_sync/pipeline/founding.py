@@ -11,8 +11,8 @@ from flatfile_sync.domain.clock import Clock
 from flatfile_sync.domain.issues import Issue
 from flatfile_sync.domain.project import Cardinality, Project
 from flatfile_sync.domain.states import PassStatus
-from flatfile_sync.pipeline.resolving import key_issue
-from flatfile_sync.store import identifiers, passes
+from flatfile_sync.pipeline.resolving import erasure_issue, key_issue
+from flatfile_sync.store import erasures, identifiers, passes
 from flatfile_sync.store.dialects import next_tag
 from flatfile_sync.store.passes import PassRow
 from flatfile_sync.store.tables import micros
@@ -81,6 +81,7 @@ def store_missing(
     A pass with a higher number than `last` was stored by the same import: naming it again is a mistake.
     """
     known = _known(conn, rows, project)
+    erased = erasures.tombstones(conn, project.name)
     here: set[Mark] = set()
     fresh: list[NewPass] = []
     problems: list[Issue] = []
@@ -90,6 +91,10 @@ def store_missing(
         # Our own id decides alone; without it all that is unique must name one pass.
         deciding = numbers[:1] if row.id is not None else numbers
         again = not here.isdisjoint(marks)
+        gone = erasure_issue([("id", row.id or ""), *_named(row)], erased, project, record=row.record)
+        if gone is not None:
+            problems.append(gone)
+            continue
         there = 0 < deciding[0] <= last and len(set(deciding)) == 1
         if not again and not any(numbers):
             fresh.append(row)
@@ -114,6 +119,10 @@ def _known(conn: Connection, rows: Sequence[NewPass], project: Project) -> dict[
         for (value, scope), number in identifiers.taken(conn, project.name, kind, values).items():
             known[f"id.{kind}", value, scope] = number
     return known
+
+
+def _named(row: NewPass) -> list[tuple[str, str]]:
+    return [(f"id.{kind}", value) for kind, value in row.ids.items()]
 
 
 def _marks(row: NewPass, project: Project) -> list[Mark]:

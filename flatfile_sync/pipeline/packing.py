@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from flatfile_sync.domain.delivery import Delivery, Settlement
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.domain.project import Project
-from flatfile_sync.domain.states import DeliveryKind, DeliveryState, Lane, Outcome, PassStatus, Platform, Purpose
+from flatfile_sync.domain.states import DeliveryKind, DeliveryState, Lane, Outcome, Platform, Purpose, shown_status
 from flatfile_sync.pipeline.gate import gate
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.pipeline.subjects import subjects_of
@@ -66,7 +66,7 @@ def pack(conn: Connection, taken: Sequence[Delivery], platform: Platform, *, kit
     if sending:
         # As they are with the message they carry.
         numbers = sorted({delivery.pass_no for delivery in sending})
-        rows = {row.no: row for row in passes.load_many(conn, numbers)} if let_go else around.rows
+        rows = {row.no: row for row in passes.load_many(conn, numbers, erased=True)} if let_go else around.rows
         told = carried.of_passes(conn, numbers)
         packed.parcels += [
             _parcel(entry, rows[entry.pass_no], told.get(entry.pass_no), platform, around) for entry in sending
@@ -107,7 +107,7 @@ def _look(conn: Connection, taken: Sequence[Delivery], platform: Platform, kit: 
         named[number][kind] = value
     projects = _projects({delivery.project for delivery in taken}, kit)
     return _Surroundings(
-        rows={row.no: row for row in passes.load_many(conn, numbers)},
+        rows={row.no: row for row in passes.load_many(conn, numbers, erased=True)},
         identifiers=named,
         tokens=registrations.tokens_of(conn, numbers) if platform is Platform.APPLE else {},
         memories=memories.of_passes(conn, platform, numbers),
@@ -133,7 +133,7 @@ def _parcel(
     return Parcel(
         delivery=delivery,
         document=orjson.loads(row.document),
-        status=PassStatus(row.status),
+        status=shown_status(row.status),
         revision=row.revision,
         installed=_installed(row, platform),
         pass_type=project.pass_type(row.pass_type) if project is not None else None,

@@ -29,7 +29,7 @@ from flatfile_sync.pipeline.header import shown_names
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.pipeline.resolving import Resolved, distinct_keys, resolve_chunk
 from flatfile_sync.pipeline.tails import assign, repeats, split_off
-from flatfile_sync.store import chunks, drops, identifiers, passes
+from flatfile_sync.store import chunks, drops, erasures, identifiers, passes
 from flatfile_sync.store.identifiers import Matches
 
 
@@ -47,14 +47,15 @@ async def plan(
     columns = () if checked.refused else checked.reading.columns
     keys = [column.name for column in columns if column.role in {Role.IDENTIFIER, Role.PASS_ID}]
 
+    erased = await kit.store.read(lambda conn: erasures.tombstones(conn, project.name))
+
     async def resolve(part: Slice) -> Resolved:
         source = folder / part.file
         wanted = await kit.compute.run(distinct_keys, source, keys)
         matches = await kit.store.read(lambda conn: _look_up(conn, project.name, wanted))
         target = folder / f"plan-{part.no:05}.arrow"
-        return await kit.compute.run(
-            resolve_chunk, source, target, matches=matches, project=project, feed=feed, drop_id=drop.id
-        )
+        told = {"matches": matches, "project": project, "feed": feed, "drop_id": drop.id, "erased": erased}
+        return await kit.compute.run(resolve_chunk, source, target, **told)  # type: ignore[arg-type]
 
     parts: list[Resolved] = []
     done = 0
@@ -65,6 +66,7 @@ async def plan(
     pass_nos, failed = await _follow_new_passes(parts, checked, project, folder, kit)
     apart = np.concatenate([np.array([], dtype=bool), *(part.apart for part in parts)])
     plans = [_Plan(part.file, part.first, len(part.pass_nos)) for part in parts]
+    messages = _messages(parts, failed)
     # From here on each record is a few bytes, held once.
     parts.clear()
     planned = await _chunks(drop, plans, pass_nos, apart, folder=folder, kit=kit)
@@ -78,7 +80,7 @@ async def plan(
             failed=int(failed.sum()),
             leading_failures=len(failed) if failed.all() else int(np.argmin(failed)),
             child=drop.parent_id is not None,
-            messages=_messages(parts, failed),
+            messages=messages,
             passes=await _passes(project, feed, kit),
         )
     issues = [*_of_the_drop(drop), *checked.issues, *([tripped.issue] if tripped else [])]

@@ -21,6 +21,7 @@ from flatfile_sync.domain.issues import MASK, Issue
 from flatfile_sync.domain.naming import new_pass_id
 from flatfile_sync.domain.project import Cardinality, Feed, Project
 from flatfile_sync.domain.states import Operation
+from flatfile_sync.domain.tombstones import OWN_ID, Tombstones
 from flatfile_sync.files.columns import PLAN, read_table, write_table
 from flatfile_sync.store.identifiers import Matches
 
@@ -68,6 +69,7 @@ def resolve_chunk(
     project: Project,
     feed: Feed,
     drop_id: str,
+    erased: Tombstones | None = None,
 ) -> Resolved:
     """Write the plan chunk of a checked chunk and return what plan needs to see of it; `matches` by column."""
     found = {column: _by_value(orjson.loads(rows)) for column, rows in matches.items()}
@@ -80,6 +82,7 @@ def resolve_chunk(
     records = table["record"].to_pylist()
     failed = table["failed"].to_pylist()
     issues = table["issues"].to_pylist()
+    extras = table["extra"].to_pylist() if erased is not None else []
     size = len(records)
     pass_nos = [0] * size
     pass_ids: list[str | None] = [None] * size
@@ -96,7 +99,9 @@ def resolve_chunk(
         keys = [(name, cells[name][row]) for name in key_columns if cells[name][row] is not None]
         if failed[row] or not keys:
             continue  # without keys: the file is refused as a whole, its records only have places
-        answer = _match(keys, pass_types[row], found, project=project, record=records[row], op=ops[row])
+        answer = erasure_issue(keys, erased, project, record=records[row]) or _match(
+            keys, pass_types[row], found, project=project, record=records[row], op=ops[row]
+        )
         if answer is None:
             if creates:
                 hashes.extend(_hash(name, value) for name, value in keys)
@@ -112,8 +117,13 @@ def resolve_chunk(
             ids[row] = _as_ids(keys) if answer[0] < 0 else None
     for row in np.flatnonzero(_holding(table, '"consents"') & np.array(failed, dtype=bool)).tolist():
         keys = _sound_keys(cells, row, issues[row])
+        if erasure_issue(keys, erased, project, record=records[row]) is not None:
+            extras[row] = None  # whoever was erased says nothing any more
+            continue
         pass_nos[row], pass_ids[row], ids[row] = _subject(keys, pass_types[row], found, project)
     columns = {name: table[name] for name in _COPIED}
+    if erased is not None:
+        columns["extra"] = pa.array(extras, pa.string())
     columns |= {
         "issues": pa.array(issues, pa.string()),
         "failed": pa.array(failed, pa.bool_()),
@@ -295,6 +305,19 @@ def key_issue(code: str, keys: Sequence[tuple[str, str]], project: Project, *, r
     words = " and ".join(f"{name} = {MASK if name in personal else value}" for name, value in keys)
     column, value = keys[0]
     return issue(code, record=record, column=column, value=value, pii=column in personal, key=words, **details)
+
+
+def erasure_issue(
+    keys: Sequence[tuple[str, str]], erased: Tombstones | None, project: Project, *, record: int
+) -> Issue | None:
+    """Return K08 if one of a record's identifiers belonged to somebody who was erased."""
+    if erased is None:
+        return None
+    found = erased.first((name.removeprefix("id."), value) for name, value in keys)
+    if found is None:
+        return None
+    kind, value = found
+    return key_issue("K08", [(kind if kind == OWN_ID else f"id.{kind}", value)], project, record=record)
 
 
 def _hash(name: str, value: str) -> int:

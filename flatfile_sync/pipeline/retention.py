@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.domain.project import Retention
 from flatfile_sync.pipeline.kit import Kit
-from flatfile_sync.store import links, nonces, retention
+from flatfile_sync.store import consents, links, nonces, retention
 from flatfile_sync.store.database import Priority
 
 T = TypeVar("T")
@@ -41,14 +41,21 @@ class Removed:
     uploads: int = 0
     blobs: int = 0
     work_folders: int = 0
+    consents: int = 0
 
 
 async def expire(*, kit: Kit) -> Removed:
-    """Remove reports, archived files and abandoned uploads past their project's retention, then what nobody names."""
+    """Remove reports, archived files, exports and abandoned uploads past their project's retention, then what is left.
+
+    Left are blobs and work folders that nobody names, and what people said who were erased longer ago.
+    """
     removed, now = Removed(), kit.clock()
     for account, project in (await kit.store.read(retention.projects_of_accounts)).items():
         await _expire_account(account, _kept(project, kit), now, removed, kit)
     await _remove_orphans(now, removed, kit)
+    for project in await kit.store.read(consents.projects_of_erased):
+        before = now - _kept(project, kit).consents
+        removed.consents += await _write(partial(consents.forget_erased, project=project, before=before), kit)
     await _write(partial(nonces.forget, before=now - NONCES_KEPT), kit)
     await _write(partial(links.forget, before=now - LINKS_KEPT), kit)
     if removed != Removed():
@@ -58,6 +65,7 @@ async def expire(*, kit: Kit) -> Removed:
             uploads=removed.uploads,
             blobs=removed.blobs,
             work_folders=removed.work_folders,
+            consents=removed.consents,
         )
     return removed
 
@@ -70,7 +78,7 @@ def _kept(project: str, kit: Kit) -> Retention:
 
 
 async def _expire_account(account: str, kept: Retention, now: datetime, removed: Removed, kit: Kit) -> None:
-    for zone, age in (("outbox", kept.reports), ("archive", kept.archive)):
+    for zone, age in (("outbox", kept.reports), ("archive", kept.archive), ("exports", kept.exports)):
         take = partial(retention.take_artefacts, account=account, zone=zone, before=now - age, limit=_BATCH)
         while found := await _write(take, kit):
             removed.artefacts += len(found)

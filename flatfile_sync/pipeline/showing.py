@@ -4,7 +4,7 @@ import orjson
 from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain.project import Project
-from flatfile_sync.domain.states import PassStatus, Purpose
+from flatfile_sync.domain.states import Purpose, shown_status
 from flatfile_sync.pipeline.subjects import subjects_of
 from flatfile_sync.store import carried, consents, identifiers
 from flatfile_sync.store.passes import PassRow
@@ -19,7 +19,7 @@ def showing(conn: Connection, row: PassRow, project: Project) -> Showing:
     return Showing(
         pass_id=row.id,
         pass_type=row.pass_type,
-        status=PassStatus(row.status),
+        status=shown_status(row.status),
         revision=row.revision,
         expires_at=row.expires_at,
         identifiers={kind: value for _, kind, value in identifiers.of_passes(conn, [row.no])},

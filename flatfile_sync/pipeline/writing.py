@@ -14,8 +14,9 @@ from flatfile_sync.domain.project import Cardinality, Feed, IdentifierKind, Proj
 from flatfile_sync.domain.states import Lane, Operation
 from flatfile_sync.pipeline import messages
 from flatfile_sync.pipeline.merging import Order, Outcome, Owing
+from flatfile_sync.pipeline.resolving import erasure_issue
 from flatfile_sync.pipeline.subjects import person_kind, subjects_of
-from flatfile_sync.store import consents, deliveries, identifiers, passes
+from flatfile_sync.store import consents, deliveries, erasures, identifiers, passes
 from flatfile_sync.store.dialects import next_tag
 from flatfile_sync.store.passes import Rewrite
 from flatfile_sync.store.tables import micros
@@ -82,11 +83,12 @@ def settle_creations(
 
     Two feeds may have planned the same new pass at once; the second finds it here.
     """
-    owners = _owners_by_now(conn, [order for order in orders if order.pass_no < 0 and order.ids], project)
+    creators = [order for order in orders if order.pass_no < 0 and order.ids]
+    owners = _owners_by_now(conn, creators, project)
+    refused = _erased_by_now(conn, creators, project)
     if not owners:
-        return list(orders), {}
+        return list(orders), refused
     known = {row.no: row for row in passes.load_many(conn, sorted(set().union(*owners.values())))}
-    refused: dict[int, Issue] = {}
     settled: list[Order] = []
     for order in orders:
         found = owners.get(order.pass_no)
@@ -101,6 +103,20 @@ def settle_creations(
         row = known[min(found)]
         settled.append(order._replace(pass_no=row.no, pass_id=row.id, ids={}))
     return settled, refused
+
+
+def _erased_by_now(conn: Connection, creators: Sequence[Order], project: Project) -> dict[int, Issue]:
+    """Return K08 for each record that would create a pass for somebody who was erased since plan."""
+    if not creators:
+        return {}
+    erased = erasures.tombstones(conn, project.name)
+    found = {
+        order.record: erasure_issue(
+            [(f"id.{kind}", value) for kind, value in order.ids.items()], erased, project, record=order.record
+        )
+        for order in creators
+    }
+    return {record: problem for record, problem in found.items() if problem is not None}
 
 
 def _owners_by_now(conn: Connection, creators: Sequence[Order], project: Project) -> dict[int, set[int]]:

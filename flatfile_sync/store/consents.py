@@ -25,8 +25,8 @@ class ConsentRow(NamedTuple):
     at: datetime
     source: str | None
     proof: str | None
-    drop_id: str
-    record: int
+    drop_id: str | None
+    record: int | None
     recorded_at: datetime
     wording: str | None = None
     """The version of the text that was agreed to."""
@@ -36,13 +36,14 @@ def record_many(conn: Connection, rows: Sequence[ConsentRow]) -> None:
     """Store statements; one of the same (drop, record, purpose) is stored once."""
     if not rows:
         return
-    drop_ids = sorted({row.drop_id for row in rows})
+    drop_ids = sorted({row.drop_id for row in rows if row.drop_id is not None})
+    records = [row.record for row in rows if row.record is not None]
     known = {
         (drop_id, record, purpose)
         for drop_id, record, purpose in conn.execute(
             sa.select(consents.c.drop_id, consents.c.record, consents.c.purpose).where(
                 consents.c.drop_id.in_(drop_ids),
-                consents.c.record.in_(sa.select(key_set(conn, [row.record for row in rows]).c.value)),
+                consents.c.record.in_(sa.select(key_set(conn, records, kind=int).c.value)),
             )
         )
     }
@@ -74,3 +75,25 @@ def granted(
     asked = set(subjects)
     # Of two statements of the same moment the opt-out wins: it is read last.
     return {subject: not refused for _, refused, subject in sorted(statements) if subject in asked}
+
+
+def of_subject(conn: Connection, project: str, subject: Subject) -> list[ConsentRow]:
+    """Return everything a subject said, in the order of its moments."""
+    kind, value = subject
+    columns = [consents.c[name] for name in ConsentRow._fields]
+    chosen = (consents.c.project == project) & (consents.c.subject_kind == kind) & (consents.c.subject == value)
+    rows = conn.execute(sa.select(*columns).where(chosen).order_by(consents.c.at, consents.c.id))
+    return [ConsentRow._make(row) for row in rows]
+
+
+def forget_erased(conn: Connection, project: str, *, before: datetime) -> int:
+    """Forget what people said who were erased before a moment; return how many statements."""
+    return conn.execute(
+        sa.delete(consents).where(consents.c.project == project, consents.c.erased_at < before)
+    ).rowcount
+
+
+def projects_of_erased(conn: Connection) -> list[str]:
+    """Return the projects that keep statements of people who were erased."""
+    query = sa.select(consents.c.project).where(consents.c.erased_at.is_not(None)).distinct()
+    return sorted(conn.execute(query).scalars())

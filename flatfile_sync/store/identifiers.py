@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from flatfile_sync.domain.states import ERASED
 from flatfile_sync.store.dialects import fetch_json, join_outwards, key_set
 from flatfile_sync.store.dialects import insert_many as insert_tuples
 from flatfile_sync.store.tables import identifiers, passes
@@ -30,7 +31,8 @@ def resolve(conn: Connection, project: str, kind: str, values: Sequence[str]) ->
 def resolve_ids(conn: Connection, project: str, values: Sequence[str]) -> Matches:
     """Return the passes of the project with one of our own pass ids."""
     keys = key_set(conn, values, kind=str)
-    joined = join_outwards(conn, keys, passes, (passes.c.id == keys.c.value) & (passes.c.project == project))
+    ours = (passes.c.id == keys.c.value) & (passes.c.project == project) & (passes.c.status != ERASED)
+    joined = join_outwards(conn, keys, passes, ours)
     return fetch_json(
         conn, joined.add_columns(passes.c.id.label("value"), passes.c.no, passes.c.id, passes.c.pass_type)
     )

@@ -7,6 +7,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from flatfile_sync.domain.states import ERASED
 from flatfile_sync.store import counters
 from flatfile_sync.store.dialects import (
     fetch_json,
@@ -53,9 +54,16 @@ _CREATED = (*PassRow._fields, "tag", "created_at")
 _REWRITTEN = ("status", "revision", "document", "expires_at", "writers", "modified_at")
 
 
-def load_many(conn: Connection, nos: Sequence[int], *, lock: bool = False) -> list[PassRow]:
-    """Return the passes with these numbers, by number; with `lock` nobody else can change them (PostgreSQL)."""
-    return list(map(PassRow._make, _load(conn, nos, _RAW, lock=lock)))
+def load_many(conn: Connection, nos: Sequence[int], *, lock: bool = False, erased: bool = False) -> list[PassRow]:
+    """Return the passes with these numbers, by number; with `lock` nobody else can change them (PostgreSQL).
+
+    With `erased` also the empty rows of holders who were erased.
+    """
+    if not nos:
+        return []
+    query = _named(conn, nos, _RAW, erased=erased).order_by(passes.c.no)
+    rows = fetch_tuples(conn, _locked(query) if lock and not is_sqlite(conn) else query)
+    return list(map(PassRow._make, rows))
 
 
 def load_json(conn: Connection, nos: Sequence[int]) -> bytes | str:
@@ -82,18 +90,12 @@ def unmoved(conn: Connection, seen: Sequence[Stamp]) -> bool:
     return fetch_tuples(conn, _locked(_named(conn, [no for no, *_ in seen], columns))) == sorted(seen)
 
 
-def _load(
-    conn: Connection, nos: Sequence[int], columns: Sequence[sa.ColumnElement[Any]], *, lock: bool = False
-) -> list[tuple[Any, ...]]:
-    if not nos:
-        return []
-    query = _named(conn, nos, columns).order_by(passes.c.no)
-    return fetch_tuples(conn, _locked(query) if lock and not is_sqlite(conn) else query)
-
-
-def _named(conn: Connection, nos: Sequence[int], columns: Sequence[sa.ColumnElement[Any]]) -> sa.Select[Any]:
+def _named(
+    conn: Connection, nos: Sequence[int], columns: Sequence[sa.ColumnElement[Any]], *, erased: bool = False
+) -> sa.Select[Any]:
     keys = key_set(conn, nos, kind=int)
-    return join_outwards(conn, keys, passes, passes.c.no == keys.c.value).add_columns(*columns)
+    query = join_outwards(conn, keys, passes, passes.c.no == keys.c.value).add_columns(*columns)
+    return query if erased else query.where(passes.c.status != ERASED)
 
 
 def _locked(query: sa.Select[Any]) -> sa.Select[Any]:
@@ -157,9 +159,8 @@ def find(conn: Connection, project: str, kind: str, value: str) -> list[PassRow]
 
 def count(conn: Connection, project: str) -> int:
     """Return how many passes a project has."""
-    return int(
-        conn.execute(sa.select(sa.func.count()).select_from(passes).where(passes.c.project == project)).scalar_one()
-    )
+    chosen = (passes.c.project == project) & (passes.c.status != ERASED)
+    return int(conn.execute(sa.select(sa.func.count()).select_from(passes).where(chosen)).scalar_one())
 
 
 def owners(conn: Connection, pass_ids: Sequence[str]) -> dict[str, tuple[int, str]]:

@@ -298,6 +298,13 @@ consents = sa.Table(
     sa.Column("recorded_at", Moment, nullable=False),
     sa.Column("erased_at", Moment, comment="the person was erased; the proof is kept for a while"),
     sa.Index(None, "project", "subject_kind", "subject", "purpose", "at"),
+    sa.Index(
+        "ix_consents_erased",
+        "project",
+        "erased_at",
+        sqlite_where=sa.text("erased_at IS NOT NULL"),
+        postgresql_where=sa.text("erased_at IS NOT NULL"),
+    ),
     sa.UniqueConstraint("drop_id", "record", "purpose"),
 )
 

@@ -10,6 +10,7 @@ Keys of a sidecar, all optional:
     limits = { ... }              other settings of the feed, likewise
     then = "released"             what an operator does with the held drop
     removed_passes = [ids]        passes that somebody removes while the drop is held
+    erased = ["kind=value"]       people who are erased before the file comes
     stretch = 1200000             `@LONG@` in the file stands for that many letters
     compare = ["issues.csv"]      compare these artefacts only (the big sample)
 

@@ -19,7 +19,7 @@ from flatfile_sync.domain.drop import Drop, Upload
 from flatfile_sync.domain.naming import result_name
 from flatfile_sync.domain.project import GuardAction, Project
 from flatfile_sync.domain.states import DropState, Platform
-from flatfile_sync.pipeline import operate, receive
+from flatfile_sync.pipeline import erasing, operate, receive
 from flatfile_sync.pipeline.deliver import confirm, deliver
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.pipeline.line import advance
@@ -147,6 +147,8 @@ async def walk(case: Case, store: Store, spool: Spool, *, chunk_records: int = 1
     steps = Walk(case, kit)
     with _ids(case.name):
         before = await steps.others(sidecar.get("before", []))
+        for key in sidecar.get("erased", []):
+            _erase(store, kit, case.project, key)
         kit.clock.set(START)
         name = sidecar.get("name", case.path.name).format(before=before)
         zone, ending = sidecar.get("zone", "inbox"), sidecar.get("ending", "closed")
@@ -172,6 +174,14 @@ def _remove(store: Store, ids: list[str]) -> None:
         chosen = sa.select(passes.c.no).where(passes.c.id.in_(ids))
         conn.execute(sa.delete(identifiers).where(identifiers.c.pass_no.in_(chosen)))
         conn.execute(sa.delete(passes).where(passes.c.id.in_(ids)))
+
+    store.write_now(work)
+
+
+def _erase(store: Store, kit: Kit, project: str, key: str) -> None:
+    def work(conn):
+        found = kit.projects.current(project)
+        erasing.erase(conn, erasing.find_person(conn, key, found), found, clock=kit.clock)
 
     store.write_now(work)
 

@@ -16,6 +16,7 @@ depends_on: str | Sequence[str] | None = None
 
 _MOMENT = sa.BigInteger
 _OPEN = "state <> 'settled'"
+_ERASED = "erased_at IS NOT NULL"
 _OPEN_MESSAGE = "kind = 'message' AND state <> 'settled'"
 
 
@@ -47,6 +48,13 @@ def upgrade() -> None:
     op.add_column("consents", sa.Column("wording", sa.Text, comment="version of the text that was agreed to"))
     comment = "the person was erased; the proof is kept for a while"
     op.add_column("consents", sa.Column("erased_at", _MOMENT, comment=comment))
+    op.create_index(
+        "ix_consents_erased",
+        "consents",
+        ["project", "erased_at"],
+        sqlite_where=sa.text(_ERASED),
+        postgresql_where=sa.text(_ERASED),
+    )
     # Nothing wrote it before this revision.
     op.drop_table("carried_messages")
     op.create_table(
@@ -80,6 +88,7 @@ def downgrade() -> None:
     sqlite = op.get_context().dialect.name == "sqlite"
     op.drop_table("erasure_salts")
     op.drop_table("erasures")
+    op.drop_index("ix_consents_erased", "consents")
     op.drop_column("consents", "erased_at")
     op.drop_column("consents", "wording")
     op.drop_index("ix_deliveries_expiring", "deliveries")
