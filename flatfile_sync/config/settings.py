@@ -12,19 +12,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from flatfile_sync.config.apple import AppleSettings
 from flatfile_sync.config.google import GoogleSettings
 from flatfile_sync.config.problems import raise_problems, sentences
+from flatfile_sync.config.sftp import SftpSettings
 from flatfile_sync.config.web import WebSettings
 from flatfile_sync.domain.failures import ConfigurationError
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SftpSettings(_Section):
-    """The SFTP door."""
-
-    host: str = Field(default="127.0.0.1", description="Address to listen on; loopback unless you mean it.")
-    port: int = Field(default=2222, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
 
 
 class WorkSettings(_Section):

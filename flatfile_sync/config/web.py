@@ -3,23 +3,14 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from flatfile_sync.config.networks import Network
 
 _VARIABLE: Final = "[A-Za-z_][A-Za-z0-9_]*"
 _LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
-
-
-def _network(text: str) -> str:
-    try:
-        ip_network(text)
-    except ValueError:
-        raise ValueError("an address or a network such as 10.0.0.0/8") from None
-    return text
-
-
-Network = Annotated[str, AfterValidator(_network)]
 
 
 class WebSettings(BaseModel):

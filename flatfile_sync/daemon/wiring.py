@@ -12,6 +12,7 @@ from flatfile_sync.daemon.apple import AppleWallet, open_apple
 from flatfile_sync.daemon.google import GoogleParts
 from flatfile_sync.daemon.google import google as open_google
 from flatfile_sync.daemon.projects import open_projects
+from flatfile_sync.daemon.sftp import build as build_sftp
 from flatfile_sync.daemon.web import WebParts
 from flatfile_sync.daemon.web import build as build_web
 from flatfile_sync.domain.clock import Clock, utc_now
@@ -21,7 +22,6 @@ from flatfile_sync.domain.tally import Tally
 from flatfile_sync.pipeline import expected, line, retention
 from flatfile_sync.pipeline.deliver import confirm, deliver
 from flatfile_sync.pipeline.kit import Kit
-from flatfile_sync.sftp import host_keys
 from flatfile_sync.sftp.door import Door
 from flatfile_sync.spool.images import Images
 from flatfile_sync.spool.local import Spool
@@ -118,18 +118,12 @@ def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
         Job(name="expected", run=lambda: expected.watch(kit=kit), every=timedelta(minutes=1)),
         *_about_certificates(apple, store, clock),
     )
-    door = Door(
-        kit=kit,
-        host=settings.sftp.host,
-        port=settings.sftp.port,
-        host_keys=host_keys.load(settings.data_folder / HOST_KEYS),
-    )
     return Parts(
         kit=kit,
         processes=processes,
         engine=engine,
         calendar=Calendar(store, jobs, clock=clock),
-        door=door,
+        door=build_sftp(settings, kit, folder=HOST_KEYS),
         apple=apple,
         google=google,
         web=build_web(

@@ -17,6 +17,9 @@ class Figure(Enum):
     GOOGLE_CALLS = ("google_calls", "Answers of the Google Wallet API.", ("method", "status"))
     REQUESTS = ("http_requests", "Requests at the HTTP door.", ("route", "method", "status"))
     DEVICE_LINES = ("device_log_lines_dropped", "Lines of devices' logs that were not written.", ())
+    CONNECTIONS = ("sftp_connections", "Connections at the SFTP door, by what became of them there.", ("result",))
+    LOGINS = ("sftp_auth", "Attempts to come in at the SFTP door.", ("method", "result"))
+    BANS = ("sftp_bans", "Addresses that were banned from the SFTP door.", ())
     CALLBACKS = ("google_callbacks", "Callbacks of Google.", ("result",))
 
     def __init__(self, label: str, meaning: str, labels: tuple[str, ...]) -> None:

@@ -1,19 +1,15 @@
 """Who may come in: what an operator may ask of accounts, each verb inside one write transaction."""
 
-import re
 from collections.abc import Sequence
-from typing import Final
 
 from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain.clock import Clock
 from flatfile_sync.domain.failures import Refused
+from flatfile_sync.pipeline.entering import NAME
 from flatfile_sync.pipeline.operate import ACTOR
 from flatfile_sync.store import accounts, audit
 from flatfile_sync.store.accounts import Account, Key
-
-# sftp-door, section 4: what every client can type and no log can misread.
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 def find(conn: Connection, name: str) -> Account:
@@ -26,7 +22,7 @@ def find(conn: Connection, name: str) -> Account:
 
 def add(conn: Connection, name: str, *, project: str, feeds: Sequence[str], key: Key, clock: Clock) -> None:
     """Store a new account with its first key. Raises `Refused` if the name is taken, or none to be taken."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise Refused(
             f"{name!r} cannot be an account's name: at most 64 of a-z, 0-9, dot, underscore and hyphen, "
             "beginning with a letter or digit."

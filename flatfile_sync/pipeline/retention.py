@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.domain.project import Retention
 from flatfile_sync.pipeline.kit import Kit
-from flatfile_sync.store import consents, links, nonces, retention
+from flatfile_sync.store import bans, consents, links, nonces, retention
 from flatfile_sync.store.database import Priority
 
 T = TypeVar("T")
@@ -28,6 +28,8 @@ ORPHAN_AGE = timedelta(days=1)
 NONCES_KEPT = timedelta(days=90)
 # Links that ended are listed for a while, so that somebody who asks can be told why one does not work.
 LINKS_KEPT = timedelta(days=90)
+# No strike counts longer: a setting says minutes.
+STRIKES_KEPT = timedelta(days=7)
 _BATCH = 500
 
 _log = structlog.get_logger()
@@ -58,6 +60,7 @@ async def expire(*, kit: Kit) -> Removed:
         removed.consents += await _write(partial(consents.forget_erased, project=project, before=before), kit)
     await _write(partial(nonces.forget, before=now - NONCES_KEPT), kit)
     await _write(partial(links.forget, before=now - LINKS_KEPT), kit)
+    await _write(partial(bans.forget, now=now, before=now - STRIKES_KEPT), kit)
     if removed != Removed():
         _log.info(
             "retention_removed",

@@ -11,17 +11,20 @@ from flatfile_sync.store.tables import account_keys, accounts
 
 
 class Account(NamedTuple):
-    """A login of a project; an empty `feeds` means all of them."""
+    """A login of a project; an empty `feeds` means all of them, empty `addresses` any. `password` is a hash."""
 
     name: str
     project: str
     feeds: Sequence[str]
     created_at: datetime
     disabled_at: datetime | None
+    addresses: Sequence[str] = ()
+    password: str | None = None
+    last_login_at: datetime | None = None
 
 
 class Key(NamedTuple):
-    """A public key of an account, as OpenSSH writes it."""
+    """A public key of an account, as OpenSSH writes it; empty `addresses` means that it is good from any."""
 
     account: str
     fingerprint: str
@@ -29,6 +32,8 @@ class Key(NamedTuple):
     comment: str
     added_at: datetime
     last_used_at: datetime | None
+    expires_at: datetime | None = None
+    addresses: Sequence[str] = ()
 
 
 _ACCOUNT = [accounts.c[name] for name in Account._fields]
@@ -81,3 +86,8 @@ def used(conn: Connection, account: str, fingerprint: str, *, now: datetime) -> 
     """Remember when a key was used last."""
     condition = (account_keys.c.account == account) & (account_keys.c.fingerprint == fingerprint)
     conn.execute(sa.update(account_keys).where(condition).values(last_used_at=now))
+
+
+def logged_in(conn: Connection, name: str, *, now: datetime) -> None:
+    """Remember when an account came in last."""
+    conn.execute(sa.update(accounts).where(accounts.c.name == name).values(last_login_at=now))

@@ -1,5 +1,6 @@
 """The tables. Migrations in `store/migrations` produce exactly these (a test compares them)."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,6 +24,21 @@ class Moment(sa.TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Return the aware datetime."""
         return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+class Words(sa.TypeDecorator[tuple[str, ...]]):
+    """A few words without blanks, as text with blanks between them."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Iterable[str] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Return the text."""
+        return None if value is None else " ".join(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> tuple[str, ...] | None:  # noqa: ARG002
+        """Return the words."""
+        return None if value is None else tuple(value.split())
 
 
 def micros(moment: datetime) -> int:
@@ -66,6 +82,9 @@ accounts = sa.Table(
     sa.Column("feeds", sa.JSON, nullable=False, comment="names of the feeds it may use; empty = all"),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("disabled_at", Moment),
+    sa.Column("addresses", Words, nullable=False, server_default="", comment="networks it comes from; empty = any"),
+    sa.Column("password", sa.Text, comment="argon2id, with its parameters; None = keys only"),
+    sa.Column("last_login_at", Moment),
 )
 
 account_keys = sa.Table(
@@ -77,6 +96,17 @@ account_keys = sa.Table(
     sa.Column("comment", sa.Text, nullable=False, server_default=""),
     sa.Column("added_at", Moment, nullable=False),
     sa.Column("last_used_at", Moment),
+    sa.Column("expires_at", Moment),
+    sa.Column("addresses", Words, nullable=False, server_default="", comment="networks it is good from; empty = any"),
+)
+
+door_strikes = sa.Table(
+    "door_strikes",
+    METADATA,
+    sa.Column("address", sa.Text, primary_key=True, comment="an IPv4 address, or the /64 of one of IPv6"),
+    sa.Column("strikes", sa.Integer, nullable=False),
+    sa.Column("struck_at", Moment, nullable=False),
+    sa.Column("banned_until", Moment),
 )
 
 uploads = sa.Table(

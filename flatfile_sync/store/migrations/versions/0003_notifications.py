@@ -1,4 +1,4 @@
-"""Messages in several languages, lanes that are fair to projects, wording of consents, erasures.
+"""Messages in several languages, fair lanes, wording of consents, erasures; keys that end, passwords, bans.
 
 Revision ID: 0003
 Revises: 0002
@@ -21,7 +21,7 @@ _OPEN_MESSAGE = "kind = 'message' AND state <> 'settled'"
 
 
 def upgrade() -> None:
-    """Add what messages, consents and erasures need."""
+    """Add what messages, consents, erasures and logins need."""
     sqlite = op.get_context().dialect.name == "sqlite"
     as_json = "json_object('', texts)" if sqlite else "json_build_object('', texts)::text"
     # Not by Alembic: on SQLite it would copy the whole table.
@@ -81,11 +81,32 @@ def upgrade() -> None:
         sa.Column("salt", sa.LargeBinary, nullable=False, comment="random; no digest of another project compares"),
         sa.PrimaryKeyConstraint("project", name=op.f("pk_erasure_salts")),
     )
+    comment = "networks it comes from; empty = any"
+    op.add_column("accounts", sa.Column("addresses", sa.Text, nullable=False, server_default="", comment=comment))
+    comment = "argon2id, with its parameters; None = keys only"
+    op.add_column("accounts", sa.Column("password", sa.Text, comment=comment))
+    op.add_column("accounts", sa.Column("last_login_at", _MOMENT))
+    op.add_column("account_keys", sa.Column("expires_at", _MOMENT))
+    comment = "networks it is good from; empty = any"
+    op.add_column("account_keys", sa.Column("addresses", sa.Text, nullable=False, server_default="", comment=comment))
+    op.create_table(
+        "door_strikes",
+        sa.Column("address", sa.Text, nullable=False, comment="an IPv4 address, or the /64 of one of IPv6"),
+        sa.Column("strikes", sa.Integer, nullable=False),
+        sa.Column("struck_at", _MOMENT, nullable=False),
+        sa.Column("banned_until", _MOMENT),
+        sa.PrimaryKeyConstraint("address", name=op.f("pk_door_strikes")),
+    )
 
 
 def downgrade() -> None:
     """Take it back; of a message in several languages the text of no language stays."""
     sqlite = op.get_context().dialect.name == "sqlite"
+    op.drop_table("door_strikes")
+    for column in ("addresses", "expires_at"):
+        op.drop_column("account_keys", column)
+    for column in ("last_login_at", "password", "addresses"):
+        op.drop_column("accounts", column)
     op.drop_table("erasure_salts")
     op.drop_table("erasures")
     op.drop_index("ix_consents_erased", "consents")
