@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from flatfile_sync.cli.output import print_table
 from flatfile_sync.cli.partner import Address, Partner, ResultSet
 from flatfile_sync.cli.results import print_ack, print_problems, print_summary
-from flatfile_sync.cli.serve import LISTENING
+from flatfile_sync.cli.serving import LISTENING
 from flatfile_sync.config.settings import Settings
 from flatfile_sync.daemon import examples
 from flatfile_sync.daemon.setup import ACCOUNT, PROJECT, init
