@@ -3,7 +3,9 @@
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from flatfile_sync.domain.failures import PermanentFailure
@@ -20,6 +22,7 @@ from flatfile_sync.wallets.templates.showing import Showing
 
 # Whether a project's files changed is looked at so often: each look asks the disk about all of them.
 _LOOK_EVERY: Final = 2.0
+_SIGNERS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,22 +33,29 @@ class Passes:
     projects: Projects
     issuer: Issuer | None = None
     monotonic: Callable[[], float] = time.monotonic
+    _signers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_SIGNERS, "sign"))
     _seen: dict[str, tuple[float, Project]] = field(default_factory=dict)
 
     async def issue(self, row: PassRow) -> bytes:
         """Return the pkpass of a pass. Raises `PermanentFailure` if it has none, `ConfigurationError`."""
         if self.issuer is None:
             raise PermanentFailure("There is no certificate for Apple Wallet.")
-        key_id = await self._key(row, self.issuer.tokens)
-        _, pass_type, shown = await self.show(row)
-        return await asyncio.to_thread(self.issuer.issue, pass_type, shown, key_id=key_id)
+        issuer, (project, pass_type) = self.issuer, await self._type(row)
+
+        def look(conn: Connection) -> tuple[Showing, object]:
+            return showing(conn, row, project), _memory(conn, row.no).get(KEY_ID)
+
+        shown, key_id = await self.store.read(look)
+        if not key_id:
+            # The pass is made for the first time.
+            key_id = await self.store.write(lambda conn: _choose(conn, row, issuer.tokens), priority=Priority.DOOR)
+        making = partial(issuer.issue, pass_type, shown, key_id=str(key_id))
+        # Not among the threads that keep a partner's uploads.
+        return await asyncio.get_running_loop().run_in_executor(self._signers, making)
 
     async def show(self, row: PassRow) -> tuple[Project, PassType, Showing]:
         """Return a pass as its templates see it. Raises `PermanentFailure` if its type is gone."""
-        project = await self.project(row.project)
-        pass_type = project.pass_type(row.pass_type)
-        if pass_type is None:
-            raise PermanentFailure(f"The project {project.name!r} has no pass type {row.pass_type!r} any more.")
+        project, pass_type = await self._type(row)
         return project, pass_type, await self.store.read(lambda conn: showing(conn, row, project))
 
     async def version(self, row: PassRow) -> str:
@@ -59,10 +69,12 @@ class Passes:
             known = self._seen[name] = (self.monotonic(), await asyncio.to_thread(self.projects.current, name))
         return known[1]
 
-    async def _key(self, row: PassRow, tokens: TokenKeys) -> str:
-        """Return the id of the key of a pass's token, chosen when the pass is made for the first time."""
-        known = await self.store.read(lambda conn: _memory(conn, row.no).get(KEY_ID))
-        return str(known or await self.store.write(lambda conn: _choose(conn, row, tokens), priority=Priority.DOOR))
+    async def _type(self, row: PassRow) -> tuple[Project, PassType]:
+        project = await self.project(row.project)
+        pass_type = project.pass_type(row.pass_type)
+        if pass_type is None:
+            raise PermanentFailure(f"The project {project.name!r} has no pass type {row.pass_type!r} any more.")
+        return project, pass_type
 
 
 def _choose(conn: Connection, row: PassRow, tokens: TokenKeys) -> str:

@@ -4,8 +4,9 @@ A device registers for a pass, asks which of its passes changed since a tag, and
 the token of a pass is answered alike whether there is such a pass or not.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Annotated, Any, Final
@@ -27,6 +28,8 @@ from flatfile_sync.web.rendered import Rendered
 PKPASS: Final = "application/vnd.apple.pkpass"
 MOST_DEVICES: Final = 500
 """Devices of one pass, and passes of one device: whoever holds a pass can make up devices."""
+AT_ONCE: Final = 8
+"""Requests that are worked on at a time; the others wait, and with them neither the readers nor the SFTP door."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SCHEME: Final = "ApplePass "
@@ -69,6 +72,7 @@ class PassKit:
     rendered: Rendered
     fetched: Callable[[int, int], None]
     log: DeviceLog
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     def routes(self) -> APIRouter:
         """Return the routes; personalization, which would sign what a stranger sends, is none of them."""
@@ -94,8 +98,9 @@ class PassKit:
 
     async def unregister(self, device: Name, identifier: Name, serial: Name, authorization: Shown = "") -> Response:
         """Forget a device."""
-        row = await self._held(identifier, serial, authorization)
-        await unregister(row.no, device, kit=self.kit)
+        async with self.turns:
+            row = await self._held(identifier, serial, authorization)
+            await unregister(row.no, device, kit=self.kit)
         return Response(status_code=200)
 
     async def changed(
@@ -123,17 +128,20 @@ class PassKit:
         since: Annotated[str, Header(alias="If-Modified-Since")] = "",
     ) -> Response:
         """Return the pass as it is now, or say that the device has it already."""
-        row = await self._held(identifier, serial, authorization)
+        async with self.turns:
+            row = await self._held(identifier, serial, authorization)
+            answer = await self._answer(row, since)
+        if request.method == "GET":
+            self.fetched(row.no, row.revision)
+        return answer
+
+    async def _answer(self, row: PassRow, since: str) -> Response:
         modified = _EPOCH + timedelta(microseconds=row.modified_at)
         headers = {"Last-Modified": format_datetime(modified, usegmt=True), "Cache-Control": "private, no-cache"}
         known = _moment(since)
         if known is not None and modified <= known:
-            answer = Response(status_code=304, headers=headers)
-        else:
-            answer = Response(await self.rendered.get(row), headers=headers, media_type=PKPASS)
-        if request.method == "GET":
-            self.fetched(row.no, row.revision)
-        return answer
+            return Response(status_code=304, headers=headers)
+        return Response(await self.rendered.get(row), headers=headers, media_type=PKPASS)
 
     async def write(self, body: Logging) -> Response:
         """Write down what a device complains about."""
