@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flatfile_sync.cli import erase, render
+from flatfile_sync.cli import erase, refresh, render
 from flatfile_sync.cli.exits import ExitCode
 from flatfile_sync.cli.opening import AsJson, opened
 from flatfile_sync.cli.output import print_json, print_pairs, print_table
@@ -34,6 +34,7 @@ _SHOWN = 20
 app.command("render")(render.command)
 app.command("erase")(erase.erase)
 app.command("readmit")(erase.readmit)
+app.command("refresh")(refresh.command)
 
 
 @app.command("import")

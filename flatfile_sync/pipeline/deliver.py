@@ -20,7 +20,7 @@ from flatfile_sync.pipeline.counting import count
 from flatfile_sync.pipeline.gate import NOT_YET
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.pipeline.packing import Packed, pack
-from flatfile_sync.store import attempts, deliveries, memories, registrations
+from flatfile_sync.store import attempts, deliveries, lanes, memories, registrations
 from flatfile_sync.wallets.platform import Parcel
 
 log = structlog.get_logger()
@@ -103,7 +103,7 @@ async def _confirm_page(platform: str, after: int, *, kit: Kit) -> int | None:
 def _take(conn: Connection, platform: str, limit: int, kit: Kit) -> _Load | None:
     """Take the next batch, pack it as its passes are now, and note the attempt; what waits for its hours goes back."""
     now = kit.clock()
-    taken = deliveries.take(conn, platform, limit=limit, now=now)
+    taken = lanes.take(conn, platform, limit=limit, now=now)
     if not taken:
         return None
     packed = pack(conn, taken, Platform(platform), kit=kit)
@@ -189,7 +189,7 @@ def _advance(conn: Connection, drop_ids: set[str], kit: Kit) -> None:
 
 
 def _ask_again(conn: Connection, platform: str, kit: Kit, *, confirm: bool) -> None:
-    due = deliveries.next_due(conn, platform)
+    due = lanes.next_due(conn, platform)
     if due is not None:
         kit.engine.submit(conn, TaskKind.DELIVER, platform, not_before=due)
     if confirm and kit.platforms[Platform(platform)].answers_later:

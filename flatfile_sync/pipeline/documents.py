@@ -89,7 +89,7 @@ class Guard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owed:
-    """Deliveries owed on a platform, and how long they take at its pace."""
+    """Deliveries owed on a platform, and how long until they are out at its pace, behind what goes before them."""
 
     owed: Count
     eta_seconds: int | None

@@ -23,7 +23,7 @@ from flatfile_sync.pipeline.ack import folder_of
 from flatfile_sync.pipeline.counting import count
 from flatfile_sync.pipeline.documents import Summary, encoded
 from flatfile_sync.pipeline.kit import Kit
-from flatfile_sync.store import artefacts, chunks, deliveries, drops
+from flatfile_sync.store import artefacts, chunks, deliveries, drops, lanes
 from flatfile_sync.store.artefacts import Artefact
 
 _MISSED = (RecordStatus.REJECTED, RecordStatus.SKIPPED, RecordStatus.UNPROCESSED)
@@ -51,9 +51,11 @@ async def report(drop: Drop, project: Project, feed: Feed, *, kit: Kit) -> Drop:
     if verdict is None:
         missed = any(counts.statuses[status.value] for status in _MISSED)
         verdict = DropVerdict.PARTIAL if missed else DropVerdict.APPLIED
-    owed = await kit.store.read(lambda conn: deliveries.owed_by(conn, drop.id))
+    owed, before = await kit.store.read(
+        lambda conn: (deliveries.owed_by(conn, drop.id), lanes.standing_before(conn, drop.id))
+    )
     attempt = secrets.token_hex(4)
-    summary = _summary(drop, project, feed, counts, files, verdict=verdict, owed=owed, kit=kit)
+    summary = _summary(drop, project, feed, counts, files, verdict=verdict, owed=owed, before=before, kit=kit)
     blobs = {kind: f"{drop.id}.{attempt}.{kind}" for kind in (*files, "summary.json")}
     for kind in files:
         await asyncio.to_thread(kit.spool.adopt, names[kind], blobs[kind])
@@ -147,6 +149,7 @@ def _summary(
     *,
     verdict: DropVerdict,
     owed: Mapping[str, int],
+    before: Mapping[str, int],
     kit: Kit,
 ) -> Summary:
     """Return `.summary.json`; its presence means that the result set is complete."""
@@ -180,7 +183,7 @@ def _summary(
         deliveries={
             platform.value: documents.Owed(
                 owed=owed.get(platform.value, 0),
-                eta_seconds=round(owed.get(platform.value, 0) / rates[platform]) if platform in rates else None,
+                eta_seconds=round(before.get(platform.value, 0) / rates[platform]) if platform in rates else None,
             )
             for platform in Platform
         },

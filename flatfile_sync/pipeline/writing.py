@@ -220,7 +220,7 @@ def write_outcome(
         _create(conn, outcome, project, tag=tag, moment=moment)
     if outcome.corrections:
         _correct(conn, outcome, project)
-    _owe_content(conn, outcome.owed(), drop=drop, feed=feed, now=now)
+    _owe(conn, outcome.owed(), drop, feed, now)
     messages.owe(conn, outcome.messages, due, drop=drop, project=project, now=now)
 
 
@@ -230,7 +230,7 @@ def write_content(
     """Write passes back, and what their changes owe."""
     if rewrites:
         passes.rewrite_many(conn, rewrites, tag=next_tag(conn))
-    _owe_content(conn, owed, drop=drop, feed=feed, now=now)
+    _owe(conn, owed, drop, feed, now)
 
 
 def _correct(conn: Connection, outcome: Outcome, project: Project) -> None:
@@ -263,18 +263,5 @@ def _create(conn: Connection, outcome: Outcome, project: Project, *, tag: int, m
     identifiers.insert_many(conn, rows)
 
 
-def _owe_content(conn: Connection, owed: Sequence[Owing], *, drop: Drop, feed: Feed, now: datetime) -> None:
-    """Owe each pass its new content; what is still open of these passes is overtaken.
-
-    What takes the place of something urgent is as urgent: a bulk refresh behind a gate change must not slow it down.
-    """
-    own = _LANES[feed.lane]
-    urgent: dict[tuple[int, str], Lane] = {}
-    for platform in sorted({platform for _, platform, *_ in owed}):
-        numbers = sorted({number for number, name, *_ in owed if name == platform})
-        before = deliveries.overtake(conn, platform, numbers, now=now)
-        urgent |= {(number, platform): lane for number, lane in before.items() if lane < own}
-    for lane in sorted({own, *urgent.values()}):
-        rows = [row for row in owed if urgent.get(row[:2], own) == lane] if urgent else owed
-        if rows:
-            deliveries.owe_content(conn, rows, project=drop.project, lane=lane, drop_id=drop.id, due_at=micros(now))
+def _owe(conn: Connection, owed: Sequence[Owing], drop: Drop, feed: Feed, now: datetime) -> None:
+    deliveries.owe_latest(conn, owed, project=drop.project, lane=_LANES[feed.lane], drop_id=drop.id, now=now)

@@ -1,4 +1,4 @@
-"""Deliveries: owed by an apply, taken by a sender, settled once.
+"""Deliveries: owed by an apply, taken by a sender (see `lanes`), settled once.
 
 An update names the state it expects, so a result that comes for an overtaken delivery changes nothing.
 """
@@ -15,14 +15,14 @@ from sqlalchemy.engine import Connection
 from flatfile_sync.domain.delivery import Delivery, Settlement
 from flatfile_sync.domain.states import DeliveryKind, DeliveryState, Lane, Outcome, Platform, Purpose
 from flatfile_sync.store.dialects import insert_alike, insert_many, is_sqlite, join_outwards, key_set
-from flatfile_sync.store.tables import deliveries, passes
+from flatfile_sync.store.tables import deliveries, micros, passes
 
 _OWED = ("project", "pass_no", "platform", "revision", "lane", "drop_id", "record", "due_at")
 _CONTENT = ("pass_no", "platform", "revision", "record")
 # Written out, so that SQLite sees that a partial index has the rows (https://sqlite.org/partialindex.html, section 3).
-_OPEN = deliveries.c.state != sa.literal_column(f"'{DeliveryState.SETTLED.value}'")
+OPEN = deliveries.c.state != sa.literal_column(f"'{DeliveryState.SETTLED.value}'")
 _CONTENT_KIND = deliveries.c.kind == sa.literal_column(f"'{DeliveryKind.CONTENT.value}'")
-_MESSAGE = deliveries.c.kind == sa.literal_column(f"'{DeliveryKind.MESSAGE.value}'")
+MESSAGE = deliveries.c.kind == sa.literal_column(f"'{DeliveryKind.MESSAGE.value}'")
 # Two comparisons, since an executemany cannot expand a list.
 _ON_THE_WIRE = (deliveries.c.state == DeliveryState.SENDING) | (deliveries.c.state == DeliveryState.ACCEPTED)
 
@@ -46,7 +46,7 @@ def overtake(conn: Connection, platform: str, pass_nos: Sequence[int], *, now: d
         .where(
             _CONTENT_KIND,
             deliveries.c.platform == platform,
-            _OPEN,
+            OPEN,
             deliveries.c.pass_no.in_(sa.select(keys.c.value)),
         )
         .values(state=DeliveryState.SETTLED, outcome=Outcome.OVERTAKEN, settled_at=now, reason="a newer revision")
@@ -69,6 +69,24 @@ def owe_content(
         "attempts": 0,
     }
     insert_alike(conn, deliveries, _CONTENT, rows, shared)
+
+
+def owe_latest(
+    conn: Connection, rows: Sequence[ContentRow], *, project: str, lane: Lane, drop_id: str | None, now: datetime
+) -> None:
+    """Owe each pass's content; what is still open of these passes on the same platforms is overtaken.
+
+    What takes the place of something urgent is as urgent: a bulk refresh behind a gate change must not slow it down.
+    """
+    urgent: dict[tuple[int, str], Lane] = {}
+    for platform in sorted({platform for _, platform, *_ in rows}):
+        numbers = sorted({number for number, name, *_ in rows if name == platform})
+        before = overtake(conn, platform, numbers, now=now)
+        urgent |= {(number, platform): found for number, found in before.items() if found < lane}
+    for own in sorted({lane, *urgent.values()}):
+        alike = [row for row in rows if urgent.get(row[:2], lane) == own] if urgent else rows
+        if alike:
+            owe_content(conn, alike, project=project, lane=own, drop_id=drop_id, due_at=micros(now))
 
 
 def owe_current(
@@ -98,95 +116,6 @@ def owe_messages(conn: Connection, rows: Iterable[MessageRow]) -> None:
     insert_many(conn, deliveries, columns, ((*row, *tail) for row in rows))
 
 
-def take(conn: Connection, platform: str, *, limit: int, now: datetime) -> list[Delivery]:
-    """Move due deliveries of the first lane that has any to `sending` and return them, oldest first.
-
-    Projects share what is taken evenly, so that no backlog of one keeps another waiting. Messages that expired while
-    they waited settle as `expired` instead.
-    """
-    conn.execute(
-        sa.update(deliveries)
-        .where(
-            deliveries.c.platform == platform,
-            _MESSAGE,
-            _OPEN,
-            deliveries.c.expires_at <= now,
-            deliveries.c.state == DeliveryState.DUE,
-        )
-        .values(state=DeliveryState.SETTLED, outcome=Outcome.EXPIRED, settled_at=now)
-    )
-    ids: list[int] = []
-    for lane in Lane:
-        ids = _share(conn, _waiting(platform, lane), limit, now)
-        if ids:
-            break
-    if not ids:
-        return []
-    conn.execute(
-        sa.update(deliveries)
-        .where(deliveries.c.id.in_(sa.select(key_set(conn, ids).c.value)))
-        .values(state=DeliveryState.SENDING, attempts=deliveries.c.attempts + 1)
-    )
-    return _load(conn, ids)
-
-
-def _waiting(platform: str, lane: Lane) -> sa.ColumnElement[bool]:
-    column = deliveries.c
-    return (column.platform == platform) & (column.state == DeliveryState.DUE) & _OPEN & (column.lane == lane)
-
-
-def _share(conn: Connection, waiting: sa.ColumnElement[bool], limit: int, now: datetime) -> list[int]:
-    """Return at most `limit` due deliveries of a lane, an equal number of each project as far as it has them."""
-    hungry = _projects(conn, waiting)
-    if len(hungry) > limit:
-        # Not enough for everybody: whoever has waited longest goes first.
-        oldest = {name: _earliest(conn, waiting, name) for name in hungry}
-        hungry = sorted(hungry, key=lambda name: oldest[name] or now)
-    taken: dict[str, list[int]] = {}
-    left = limit
-    while hungry and left:
-        each, still_hungry = -(-left // len(hungry)), []
-        for name in hungry:
-            had, room = len(taken.get(name, ())), min(each, left)
-            taken[name] = _oldest(conn, waiting, name, had + room, now)
-            left -= len(taken[name]) - had
-            if len(taken[name]) == had + room:
-                still_hungry.append(name)
-            if not left:
-                break
-        hungry = still_hungry
-    return [number for ids in taken.values() for number in ids]
-
-
-def _oldest(conn: Connection, waiting: sa.ColumnElement[bool], project: str, limit: int, now: datetime) -> list[int]:
-    return list(
-        conn.execute(
-            sa.select(deliveries.c.id)
-            .where(waiting, deliveries.c.project == project, deliveries.c.due_at <= now)
-            .order_by(deliveries.c.due_at, deliveries.c.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        ).scalars()
-    )
-
-
-def _earliest(conn: Connection, waiting: sa.ColumnElement[bool], project: str) -> datetime | None:
-    query = sa.select(sa.func.min(deliveries.c.due_at)).where(waiting, deliveries.c.project == project)
-    return conn.execute(query).scalar_one_or_none()
-
-
-def _projects(conn: Connection, waiting: sa.ColumnElement[bool]) -> list[str]:
-    """Return the projects that have something waiting, each found by one step in the index, however much it is."""
-    names: list[str] = []
-    beyond: sa.ColumnElement[bool] = sa.true()
-    while True:
-        name = conn.execute(sa.select(sa.func.min(deliveries.c.project)).where(waiting, beyond)).scalar_one()
-        if name is None:
-            return names
-        names.append(name)
-        beyond = deliveries.c.project > name
-
-
 def accepted(conn: Connection, platform: str, *, limit: int, after: int = 0) -> list[Delivery]:
     """Return deliveries whose outcome is still to come, by number, from behind `after` on."""
     query = (
@@ -199,7 +128,7 @@ def accepted(conn: Connection, platform: str, *, limit: int, after: int = 0) -> 
         .order_by(deliveries.c.id)
         .limit(limit)
     )
-    return _load(conn, list(conn.execute(query).scalars()))
+    return load_many(conn, list(conn.execute(query).scalars()))
 
 
 def fetched(
@@ -215,7 +144,7 @@ def fetched(
     taken: list[Any] = []
     for kind in DeliveryKind:
         query = join_outwards(conn, keys, deliveries, table.pass_no == keys.c.value)
-        chosen = (table.platform == platform) & (table.kind == kind) & _OPEN & (table.state == DeliveryState.ACCEPTED)
+        chosen = (table.platform == platform) & (table.kind == kind) & OPEN & (table.state == DeliveryState.ACCEPTED)
         taken += conn.execute(query.where(chosen).add_columns(table.id, table.pass_no, table.revision, table.drop_id))
     revisions = dict(seen)
     arrived = [row for row in taken if row.revision <= revisions[row.pass_no]]
@@ -299,8 +228,8 @@ def overtake_messages(conn: Connection, platform: str, pass_nos: Sequence[int], 
         .where(
             deliveries.c.platform == platform,
             deliveries.c.state == DeliveryState.ACCEPTED,
-            _MESSAGE,
-            _OPEN,
+            MESSAGE,
+            OPEN,
             deliveries.c.pass_no.in_(numbers),
         )
         .values(state=DeliveryState.SETTLED, outcome=Outcome.OVERTAKEN, settled_at=now, reason="a newer message")
@@ -317,24 +246,14 @@ def recover(conn: Connection, *, now: datetime, platform: str | None = None) -> 
 
 def open_count(conn: Connection, drop_id: str) -> int:
     """Return how many deliveries of a drop have no outcome yet."""
-    query = sa.select(sa.func.count()).select_from(deliveries).where(deliveries.c.drop_id == drop_id, _OPEN)
+    query = sa.select(sa.func.count()).select_from(deliveries).where(deliveries.c.drop_id == drop_id, OPEN)
     return int(conn.execute(query).scalar_one())
 
 
 def any_open(conn: Connection, drop_id: str) -> bool:
     """Return whether a drop has a delivery without an outcome; does not count them."""
-    query = sa.select(deliveries.c.id).where(deliveries.c.drop_id == drop_id, _OPEN).limit(1)
+    query = sa.select(deliveries.c.id).where(deliveries.c.drop_id == drop_id, OPEN).limit(1)
     return conn.execute(query).first() is not None
-
-
-def next_due(conn: Connection, platform: str) -> datetime | None:
-    """Return when the platform's earliest waiting delivery is due, or None."""
-    earliest = [
-        _earliest(conn, waiting, name)
-        for waiting in (_waiting(platform, lane) for lane in Lane)
-        for name in _projects(conn, waiting)
-    ]
-    return min((moment for moment in earliest if moment is not None), default=None)
 
 
 def outstanding(conn: Connection) -> list[tuple[str, str]]:
@@ -343,19 +262,11 @@ def outstanding(conn: Connection) -> list[tuple[str, str]]:
     for platform in Platform:
         for state in (DeliveryState.DUE, DeliveryState.SENDING, DeliveryState.ACCEPTED):
             query = sa.select(deliveries.c.id).where(
-                deliveries.c.platform == platform, deliveries.c.state == state, _OPEN
+                deliveries.c.platform == platform, deliveries.c.state == state, OPEN
             )
             if conn.execute(query.limit(1)).first() is not None:
                 found.append((platform.value, state.value))
     return found
-
-
-def waiting_before(conn: Connection, lane: Lane) -> dict[str, int]:
-    """Return how many deliveries of a lane, or of one that goes before it, wait to be sent, by platform."""
-    query = sa.select(deliveries.c.platform, sa.func.count()).where(
-        _OPEN, deliveries.c.state == DeliveryState.DUE, deliveries.c.lane <= lane
-    )
-    return {platform: int(count) for platform, count in conn.execute(query.group_by(deliveries.c.platform))}
 
 
 def owed_by(conn: Connection, drop_id: str) -> dict[str, int]:
@@ -408,7 +319,8 @@ def of_drop(conn: Connection, drop_id: str, pass_nos: Sequence[int]) -> list[Sta
     return [Standing._make(row) for row in conn.execute(query)]
 
 
-def _load(conn: Connection, ids: Sequence[int]) -> list[Delivery]:
+def load_many(conn: Connection, ids: Sequence[int]) -> list[Delivery]:
+    """Return deliveries, the one that is due first before the others; those of passes that are gone are left out."""
     if not ids:
         return []
     keys = key_set(conn, ids)

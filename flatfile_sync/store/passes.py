@@ -139,6 +139,13 @@ def touch_many(conn: Connection, nos: Sequence[int], *, tag: int, now: int) -> N
     conn.execute(sa.update(passes).where(chosen).values(**moved))
 
 
+def of_type(conn: Connection, project: str, pass_type: str, *, after: int, limit: int) -> list[Stamp]:
+    """Return the stamps of a type's passes, by number, from behind `after` on."""
+    chosen = (passes.c.project == project) & (passes.c.pass_type == pass_type) & (passes.c.status != ERASED)
+    query = sa.select(*(passes.c[name] for name in _STAMP)).where(chosen, passes.c.no > after)
+    return fetch_tuples(conn, query.order_by(passes.c.no).limit(limit))
+
+
 def by_id(conn: Connection, pass_id: str) -> PassRow | None:
     """Return a pass by our id, or None."""
     row = conn.execute(sa.select(*_RAW).where(passes.c.id == pass_id)).first()

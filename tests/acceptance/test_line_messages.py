@@ -11,7 +11,7 @@ from flatfile_sync.domain.states import DropState, Lane, Platform
 from flatfile_sync.domain.windows import Cap, Hours, Hush
 from flatfile_sync.pipeline.deliver import deliver
 from flatfile_sync.pipeline.line import advance
-from flatfile_sync.store import carried, deliveries, drops, notices, passes
+from flatfile_sync.store import carried, deliveries, drops, lanes, notices, passes
 from flatfile_sync.wallets.templates.showing import Message
 from tests.builders import kit as make_kit
 from tests.line import ResultSet, receive, run, sandboxes, seed
@@ -86,7 +86,7 @@ async def test_a_message_waits_for_its_window_and_that_costs_no_attempt(kit):
     drop = await run(kit, campaign(kit, "1,Sale"))
     assert drop.state is DropState.REPORTED
     assert (messages(kit), carried_by(kit)) == ([], None)
-    assert kit.store.read_now(lambda conn: deliveries.next_due(conn, "apple")) == NINE
+    assert kit.store.read_now(lambda conn: lanes.next_due(conn, "apple")) == NINE
     kit.clock.set(NINE)
     drop = await run(kit, drop)
     assert words(kit, drop) == [("quiet_hours", "sent", "1")]
@@ -101,7 +101,7 @@ async def test_hours_are_looked_at_again_at_the_moment_of_sending(kit):
     policy(kit, hours=DAYTIME)
     await send(kit)
     assert messages(kit) == []
-    assert kit.store.read_now(lambda conn: deliveries.next_due(conn, "google")) == NINE
+    assert kit.store.read_now(lambda conn: lanes.next_due(conn, "google")) == NINE
     kit.clock.set(NINE + timedelta(hours=12))
     await send(kit)
     assert messages(kit) == []
@@ -380,10 +380,29 @@ async def test_a_bulk_refresh_does_not_slow_down_what_it_overtakes(kit):
     await advance(receive(kit, "id.memberId,additionalData.points\n1,1\n").id, kit=kit)
     text = "id.memberId,additionalData.points\n1,2\n2,2\n"
     await advance(receive(kit, text, feed="enrol").id, kit=kit)
-    taken = kit.store.write_now(lambda conn: deliveries.take(conn, "apple", limit=10, now=kit.clock()))
+    taken = kit.store.write_now(lambda conn: lanes.take(conn, "apple", limit=10, now=kit.clock()))
     assert [(entry.pass_no, entry.lane) for entry in taken] == [(pass_of(kit, 1).no, Lane.OPERATIONAL)]
-    taken = kit.store.write_now(lambda conn: deliveries.take(conn, "apple", limit=10, now=kit.clock()))
+    taken = kit.store.write_now(lambda conn: lanes.take(conn, "apple", limit=10, now=kit.clock()))
     assert [(entry.pass_no, entry.lane) for entry in taken] == [(pass_of(kit, 2).no, Lane.BULK)]
+
+
+async def test_the_summary_says_when_the_last_of_a_drop_is_out_behind_what_goes_before_it(kit):
+    project = kit.projects.projects["loyalty"]
+    feeds = tuple(replace(feed, lane="bulk") if feed.name == "enrol" else feed for feed in project.feeds)
+    kit.projects.projects["loyalty"] = replace(project, feeds=feeds)
+    for number in (1, 2, 3):
+        member(kit, number)
+    kit.platforms[Platform.GOOGLE].rate = 0.5
+    head = "id.memberId,additionalData.points\n"
+    bulk = receive(kit, head + "1,9\n2,9\n", feed="enrol")
+    await advance(bulk.id, kit=kit)
+    urgent = receive(kit, head + "3,1\n")
+    await advance(urgent.id, kit=kit)
+    other = receive(kit, head + "1,8\n", feed="enrol")
+    await advance(other.id, kit=kit)
+    found = [ResultSet(kit, drop).summary["deliveries"]["google"] for drop in (bulk, urgent, other)]
+    # Of the other file's one, the older one is overtaken: three wait.
+    assert [(entry["owed"], entry["eta_seconds"]) for entry in found] == [(2, 4), (1, 2), (1, 6)]
 
 
 async def test_consents_keep_the_wording_that_was_agreed_to(kit):

@@ -5,7 +5,7 @@ import pytest
 from flatfile_sync.domain.project import PassType
 from flatfile_sync.domain.states import Platform
 from flatfile_sync.pipeline.line import advance
-from flatfile_sync.store import deliveries
+from flatfile_sync.store import lanes
 from tests.builders import kit as make_kit
 from tests.builders import loyalty
 from tests.line import ResultSet, receive, run, sandboxes, seed
@@ -93,7 +93,7 @@ async def test_what_is_open_on_one_platform_is_not_overtaken_by_a_change_on_the_
     await advance(receive(kit, f"{head}0,,Gold\n").id, kit=kit)
     due = {
         platform: kit.store.write_now(
-            lambda conn, name=platform: deliveries.take(conn, name.value, limit=10, now=kit.clock())
+            lambda conn, name=platform: lanes.take(conn, name.value, limit=10, now=kit.clock())
         )
         for platform in Platform
     }

@@ -64,9 +64,19 @@ def test_one_pass_is_shown_as_it_is_stored(place, file):
     ]
 
 
+def test_all_passes_of_a_type_are_refreshed(place, file):
+    place.run("passes", "import", file)
+    shown = place.run("passes", "refresh", "--type", "loyalty_card")
+    assert shown.stdout == "2 passes of type loyalty_card are refreshed: 1 on Apple, 0 on Google.\n"
+    found = json.loads(place.run("passes", "refresh", "--type", "loyalty_card", "--json").stdout)
+    assert (found["passes"], found["apple"], found["pass_type"]) == (2, 1, "loyalty_card")
+    assert json.loads(place.run("passes", "show", "one", "--json").stdout)["revision"] == 3
+
+
 @pytest.mark.parametrize(
     ("args", "code", "text"),
     [
+        (("refresh", "--type", "loyalty_crad"), 4, "has no pass type 'loyalty_crad'. Did you mean"),
         (("find", "membreId=1"), 2, "write one of memberId=..., crm.contactId=..., customerEmail=..."),
         (("find", "M000001"), 2, "is no identifier"),
         (("show", "nobody"), 4, "There is no pass 'nobody'"),

@@ -5,7 +5,7 @@ import pytest
 from flatfile_sync.domain.engine import TaskKind
 from flatfile_sync.domain.states import Platform
 from flatfile_sync.pipeline.registering import hand_out, register, unregister
-from flatfile_sync.store import deliveries, memories, passes
+from flatfile_sync.store import lanes, memories, passes
 from tests.builders import kit as make_kit
 from tests.line import seed
 from tests.web_line import change
@@ -17,7 +17,7 @@ def kit(store, spool, clock):
 
 
 def owed(kit):
-    return kit.store.write_now(lambda conn: deliveries.take(conn, "apple", limit=9, now=kit.clock()))
+    return kit.store.write_now(lambda conn: lanes.take(conn, "apple", limit=9, now=kit.clock()))
 
 
 async def test_a_pass_that_changed_between_download_and_tap_is_pushed(kit):

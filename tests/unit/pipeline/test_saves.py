@@ -10,7 +10,7 @@ from flatfile_sync.domain.states import Lane, Platform
 from flatfile_sync.pipeline import retention
 from flatfile_sync.pipeline.retention import NONCES_KEPT
 from flatfile_sync.pipeline.saves import note_save
-from flatfile_sync.store import deliveries, nonces, passes
+from flatfile_sync.store import lanes, nonces, passes
 from flatfile_sync.store.dialects import next_tag
 from flatfile_sync.store.passes import PassRow
 from flatfile_sync.wallets.google.callbacks import Callback, root_keys, verify
@@ -56,7 +56,7 @@ async def test_a_save_counts_once_however_often_it_is_told_and_owes_the_content(
     assert await sender.send(door(line, sender, failing=2), f"{ISSUER}.p1", CLASS_ID, replays=3)
     assert (sender.answers, saved(line)) == ([503, 503, 200, 200, 200, 200], 1)
     clock.advance(timedelta(seconds=5))
-    owed = line.store.write_now(lambda conn: deliveries.take(conn, Platform.GOOGLE, limit=9, now=clock.now))
+    owed = line.store.write_now(lambda conn: lanes.take(conn, Platform.GOOGLE, limit=9, now=clock.now))
     assert [(found.pass_id, found.revision, found.lane, found.drop_id) for found in owed] == [
         ("p1", 4, Lane.OPERATIONAL, None)
     ]
@@ -79,7 +79,7 @@ async def test_a_second_save_owes_nothing_more_while_something_is_owed(line, clo
     for _ in range(2):
         await sender.send(door(line, sender), f"{ISSUER}.p1", CLASS_ID)
     clock.advance(timedelta(seconds=5))
-    owed = line.store.write_now(lambda conn: deliveries.take(conn, Platform.GOOGLE, limit=9, now=clock.now))
+    owed = line.store.write_now(lambda conn: lanes.take(conn, Platform.GOOGLE, limit=9, now=clock.now))
     assert (len(owed), saved(line)) == (1, 2)
 
 
