@@ -83,6 +83,7 @@ class Settings(BaseSettings):
 
 _SECTIONS: Final = ("sftp", "web", "work", "sandbox", "apple", "google", "log")
 _FILES: Final = {
+    "sftp": ("user_authorities_file", "revoked_keys_file"),
     "apple": ("certificate_file", "key_file", "wwdr_file", "apns_key_file", "apns_authorities_file"),
     "google": ("service_account_file", "authorities_file"),
     "web": ("certificate_file", "key_file", "badges_folder"),

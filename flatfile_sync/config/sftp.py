@@ -31,6 +31,17 @@ class SftpSettings(BaseModel):
     connections_per_account: int = Field(default=10, ge=1, description="Connections of one account at a time.")
     login_seconds: float = Field(default=30.0, ge=1, le=600, description="Seconds a login may take.")
     login_tries: int = Field(default=6, ge=1, le=100, description="Keys and passwords a connection may try.")
+    passwords: bool = Field(
+        default=False, description="Whether accounts that have a password may use it; keys and certificates always may."
+    )
+    user_authorities_file: str = Field(
+        default="",
+        description="Public keys, one a line: user certificates of theirs that name an account as principal open it.",
+    )
+    revoked_keys_file: str = Field(
+        default="",
+        description="What no longer opens anything: public keys, or lines key:, hash:, id:, serial: of ssh-keygen -k.",
+    )
     ban_failures: int = Field(default=10, ge=1, description="Failed connections of one address that lead to a ban.")
     ban_window_minutes: float = Field(default=10.0, gt=0, description="Minutes after which a failure is forgiven.")
     ban_minutes: float = Field(default=60.0, gt=0, description="How long a ban lasts; a restart does not end it.")

@@ -1,6 +1,7 @@
 """The SFTP door, of what the settings say about it."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from flatfile_sync.config.settings import Settings
 from flatfile_sync.config.sftp import SftpSettings
@@ -8,6 +9,7 @@ from flatfile_sync.domain.bans import BanPolicy
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.sftp import host_keys
 from flatfile_sync.sftp.door import Door
+from flatfile_sync.sftp.revocation import Trust
 from flatfile_sync.sftp.rules import Rules
 
 
@@ -41,4 +43,10 @@ def _rules(sftp: SftpSettings) -> Rules:
         login_seconds=sftp.login_seconds,
         tries=sftp.login_tries,
         algorithms=sftp.algorithms,
+        passwords=sftp.passwords,
+        trust=Trust(_file(sftp.user_authorities_file), _file(sftp.revoked_keys_file)),
     )
+
+
+def _file(name: str) -> Path | None:
+    return Path(name) if name else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy.engine import Connection
 
@@ -12,11 +13,13 @@ from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.store import audit, bans
 from flatfile_sync.store.database import Priority
 
-_ACTOR = "door"
+PASSWORDS_OF: Final = "password:"
+"""Before an account's name, in the place of an address: no address is written so."""
+_ACTOR: Final = "door"
 
 
 async def strike(address: str, *, policy: BanPolicy, kit: Kit) -> datetime | None:
-    """Hold one more failure against an address and return until when it is banned, if it is."""
+    """Hold a failure against an address (or the passwords of a name); return until when it is banned, if it is."""
     now = kit.clock()
 
     def work(conn: Connection) -> datetime | None:
@@ -26,7 +29,8 @@ async def strike(address: str, *, policy: BanPolicy, kit: Kit) -> datetime | Non
         until = after.banned_until
         if until is not None and (before is None or until != before.banned_until):
             details = {"address": address, "until": until.isoformat()}
-            audit.record(conn, at=now, actor=_ACTOR, event="address_banned", details=details)
+            event = "address_banned" if not address.startswith(PASSWORDS_OF) else "passwords_locked"
+            audit.record(conn, at=now, actor=_ACTOR, event=event, details=details)
             count(conn, Figure.BANS, kit=kit)
         return until
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, cast
@@ -16,12 +15,15 @@ from flatfile_sync.domain.tally import Figure
 from flatfile_sync.pipeline import entering
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.sftp.channel import Channel
+from flatfile_sync.sftp.passwords import Passwords
 from flatfile_sync.sftp.places import Place, Places
+from flatfile_sync.sftp.revocation import fingerprint
 from flatfile_sync.sftp.rules import Rules
 from flatfile_sync.sftp.session import Session
 from flatfile_sync.store.database import Priority
 
 _AUTH_SECONDS: Final = 10.0
+_CERTIFICATE: Final = b"-cert-v01@openssh.com"
 
 _log = structlog.get_logger()
 
@@ -42,6 +44,9 @@ class House:
     rules: Rules
     places: Places
     strike: Callable[[Address], Awaitable[None]]
+    guessed: Callable[[str], Awaitable[None]]
+    locked: Callable[[str], bool]
+    passwords: Passwords = field(default_factory=Passwords)
     connections: "set[Connection]" = field(default_factory=set)
     channels: set[asyncio.Task[None]] = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -49,6 +54,15 @@ class House:
     def inside(self, account: str) -> int:
         """Return how many connections an account has."""
         return sum(one.entered is not None and one.entered.account == account for one in self.connections)
+
+    async def password_opens(self, name: str, password: str, address: Address) -> bool:
+        """Return whether a password opens an account. Guesses lock its passwords, never its keys."""
+        account = await self.kit.store.read(lambda db: entering.open_account(db, name, address=address))
+        good = await self.passwords.good(password, None if account is None else account.password)
+        if good is not True:
+            self.spawn(self.guessed(name))
+            return False
+        return self.locked(name) is False
 
     def spawn(self, work: Awaitable[None]) -> None:
         """Run something beside the connection it came from."""
@@ -72,7 +86,7 @@ class Connection(asyncssh.SSHServerConnection):
         self.address, self.place, self.house = address, place, house
         self.proved: Entered | None = None  # of the last request that was good; it may have been overtaken since
         self.entered: Entered | None = None
-        self.failures = 0
+        self._tries = 0
         self._tried = False
         self._since = asyncio.get_running_loop().time()
 
@@ -88,26 +102,75 @@ class Connection(asyncssh.SSHServerConnection):
 
     async def validate_public_key(self, username: str, key_data: bytes, msg: bytes, signature: bytes) -> bool:
         """Return whether a key opens the account and, where there is a signature, whether the client holds it."""
-        self._tried = True
+        method, good = "key", False
+        if not self.try_once():
+            return False
         try:
+            certificate = _certificate(key_data)
+            method = "key" if certificate is None else "certificate"
             async with asyncio.timeout(_AUTH_SECONDS):
-                good = await super().validate_public_key(username, key_data, msg, signature)
+                standing = await asyncio.to_thread(self._stands, username, key_data, certificate)
+                known = await super().validate_public_key(username, key_data, msg, signature)
+            good = known is True and standing is True
+            if good and msg:
+                print_of = key_data if certificate is None else certificate.key.public_data
+                self.proved = Entered(username, method, fingerprint(print_of))
         except Exception:  # noqa: BLE001 - whatever went wrong, nobody comes in by it
             _log.exception("auth_failed")
             good = False
         if good is not True:
-            self.failed("key")
+            self._refused(method)
             return False
-        if msg:
-            self.proved = Entered(username, "key", _fingerprint(key_data))
+        self._tries -= 1
         return True
 
-    def failed(self, method: str) -> None:
-        """Count a failure; after too many the connection ends."""
-        self.failures += 1
+    async def validate_password(self, username: str, password: str) -> bool:
+        """Return whether the password is the account's; no is said late, and as late for an account there is not."""
+        good = False
+        if not self.try_once():
+            return False
+        try:
+            async with asyncio.timeout(_AUTH_SECONDS):
+                good = await self.house.password_opens(username, password, self.address)
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("auth_failed")
+            good = False
+        if good is not True:
+            self._refused("password")
+            await asyncio.sleep(self.house.rules.refusal_seconds)
+            return False
+        self._tries -= 1
+        self.proved = Entered(username, "password", None)
+        return True
+
+    def send_userauth_failure(self, partial_success: bool) -> None:  # noqa: FBT001 - the signature is asyncssh's
+        """Refuse one try; paramiko asks for the service again before the next, which OpenSSH's sshd takes too."""
+        super().send_userauth_failure(partial_success)
+        self._next_service = b"ssh-userauth"
+
+    def try_once(self) -> bool:
+        """Count a try when it begins: one that is overtaken by the next has been one. False if it was one too many."""
+        self._tried = True
+        self._tries += 1
+        if self._tries <= self.house.rules.tries:
+            return True
+        self.disconnect(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many tries")
+        return False
+
+    def _stands(self, username: str, key_data: bytes, certificate: Any) -> bool:
+        trust = self.house.rules.trust
+        if certificate is None:
+            return not trust.revoked().covers(fingerprints=frozenset((fingerprint(key_data),)), serial=-1, key_id="")
+        # asyncssh takes a certificate without principals for one that is good for everybody; sshd does not.
+        blobs = (key_data, certificate.key.public_data, certificate.signing_key.public_data)
+        return username in certificate.principals and not trust.revoked().covers(
+            fingerprints=frozenset(map(fingerprint, blobs)),
+            serial=certificate._serial,  # noqa: SLF001 - it has no public name
+            key_id=certificate._key_id,  # noqa: SLF001 - nor has this
+        )
+
+    def _refused(self, method: str) -> None:
         self.house.kit.tally.add(Figure.LOGINS, method, "refused")
-        if self.failures >= self.house.rules.tries:
-            self.disconnect(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many failures")
 
 
 class Login(asyncssh.SSHServer):
@@ -139,6 +202,21 @@ class Login(asyncssh.SSHServer):
     def public_key_auth_supported(self) -> bool:
         """Say that keys are a way in."""
         return True
+
+    def password_auth_supported(self) -> bool:
+        """Say whether passwords are, whoever asks: the answer must not depend on the account."""
+        return self._here.house.rules.passwords is True
+
+    async def validate_password(self, username: str, password: str) -> bool:
+        """Answer a password that came in by keyboard-interactive as one that came in by itself."""
+        return await self._here.validate_password(username, password)
+
+    async def validate_ca_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        """Return whether certificates of an authority open the account; asyncssh then looks at the certificate."""
+        conn = self._here
+        believed = await asyncio.to_thread(conn.house.rules.trust.authorities)
+        account = await conn.house.kit.store.read(lambda db: entering.open_account(db, username, address=conn.address))
+        return account is not None and fingerprint(key.public_data) in believed
 
     async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         """Return whether the key belongs to the account; asyncssh then has the client prove that it holds it."""
@@ -194,5 +272,10 @@ class Login(asyncssh.SSHServer):
         return self._connection
 
 
-def _fingerprint(key_data: bytes) -> str:
-    return "SHA256:" + base64.b64encode(hashlib.sha256(key_data).digest()).decode().rstrip("=")
+def _certificate(key_data: bytes) -> Any:
+    """Return an OpenSSH certificate, or None for a key. Raises for what only calls itself a certificate."""
+    length = int.from_bytes(key_data[:4], "big")
+    kind = key_data[4 : 4 + length]
+    if not kind.endswith(_CERTIFICATE):
+        return None
+    return asyncssh.import_certificate(kind + b" " + base64.b64encode(key_data))

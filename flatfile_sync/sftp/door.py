@@ -41,7 +41,14 @@ class Door:
         self._host = host
         self._keys = list(host_keys)
         self._entrance = Entrance(self.rules, kit=kit, admit=self._admit)
-        self._house = House(kit=kit, rules=self.rules, places=self._entrance.places, strike=self._entrance.strike)
+        self._house = House(
+            kit=kit,
+            rules=self.rules,
+            places=self._entrance.places,
+            strike=self._entrance.strike,
+            guessed=self._entrance.guessed,
+            locked=self._entrance.locked,
+        )
         self._options: asyncssh.SSHServerConnectionOptions | None = None
         self._stop = asyncio.Event()
 
@@ -110,8 +117,8 @@ class Door:
             server_host_keys=self._keys,
             **algorithms.options(self.rules.algorithms),
             public_key_auth=True,
-            password_auth=False,
-            kbdint_auth=False,
+            password_auth=self.rules.passwords,
+            kbdint_auth=self.rules.passwords,
             host_based_auth=False,
             gss_auth=False,
             gss_kex=False,

@@ -19,6 +19,7 @@ from flatfile_sync.domain.addresses import Address, household, household_name, p
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.domain.tally import Figure
 from flatfile_sync.pipeline import banning
+from flatfile_sync.pipeline.entering import NAME
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.sftp import proxying
 from flatfile_sync.sftp.places import Place, Places
@@ -75,6 +76,18 @@ class Entrance:
             if name not in self._banned:
                 _log.warning("address_banned", address=name, until=until.isoformat())
             self._banned.add(name)
+
+    async def guessed(self, account: str) -> None:
+        """Hold a wrong password against an account's name, whether there is one or not."""
+        if NAME.fullmatch(account):
+            name = banning.PASSWORDS_OF + account
+            until = await banning.strike(name, policy=self._rules.guesses, kit=self._kit)
+            if until is not None and until > self._kit.clock():
+                self._banned.add(name)
+
+    def locked(self, account: str) -> bool:
+        """Return whether passwords of an account are refused for now."""
+        return banning.PASSWORDS_OF + account in self._banned
 
     async def look_again(self) -> None:
         """Learn which bans run: some end, some are lifted by an operator."""

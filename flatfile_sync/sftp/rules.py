@@ -7,6 +7,7 @@ from typing import Final
 from flatfile_sync.domain.addresses import Network
 from flatfile_sync.domain.bans import BanPolicy
 from flatfile_sync.sftp.algorithms import Profile
+from flatfile_sync.sftp.revocation import Trust
 
 LOGIN_SECONDS: Final = 30.0
 
@@ -15,7 +16,8 @@ LOGIN_SECONDS: Final = 30.0
 class Rules:
     """Who may connect and how often: empty `allowed` means anybody; `denied` comes before it.
 
-    From `proxies` a connection begins with a PROXY header; they and `unbanned` are never banned.
+    From `proxies` a connection begins with a PROXY header; they and `unbanned` are never banned. `guesses` are wrong
+    passwords for one name, from wherever.
     """
 
     allowed: Sequence[Network] = ()
@@ -30,3 +32,7 @@ class Rules:
     login_seconds: float = LOGIN_SECONDS
     tries: int = 6
     algorithms: Profile = "compat"
+    passwords: bool = False
+    refusal_seconds: float = 1.0
+    guesses: BanPolicy = field(default_factory=lambda: BanPolicy(strikes=20))
+    trust: Trust = field(default_factory=lambda: Trust(None, None))
