@@ -55,6 +55,12 @@ class AppleSettings(BaseModel):
     apns_authorities_file: str = Field(
         default="", description="Who vouches for apns_host, PEM; empty = the authorities this machine trusts."
     )
+    pushes_per_second: float = Field(
+        default=200.0,
+        gt=0,
+        le=10_000,
+        description="The pace of all workers together; each push makes a device ask this daemon twice, and sign once.",
+    )
     token_keys: tuple[TokenKey, ...] = Field(
         default=(),
         description="Keys of the passes' tokens as id=ENVIRONMENT_VARIABLE; the last one is for new passes. "
