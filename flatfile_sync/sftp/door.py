@@ -133,6 +133,9 @@ class Door:
             keepalive_interval=_KEEPALIVE_SECONDS,
             keepalive_count_max=_KEEPALIVES,
         )
+        # Left alone, asyncssh also signs with an RSA key by SHA-1 (ssh-rsa) and by names of one vendor.
+        for name in [name for name in found.server_host_keys if name.decode() not in algorithms.SIGNATURES]:
+            del found.server_host_keys[name]
         return found
 
 
