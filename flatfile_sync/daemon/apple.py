@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from flatfile_sync.config.apple import AppleSettings
 from flatfile_sync.domain.clock import Clock
@@ -22,10 +21,6 @@ from flatfile_sync.wallets.apple.tokens import TokenKeys
 from flatfile_sync.wallets.platform import Parcel
 
 Environment = Mapping[str, str]
-
-# Pushes a second, and how many may go at once after a rest: each makes a device ask us twice.
-_RATE: Final = 2000.0
-_BURST: Final = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +57,15 @@ def open_apple(
         settings=Apns(host=settings.apns_host, port=settings.apns_port, style=PushStyle(settings.push_type)),
         authorities=_read(settings.apns_authorities_file).data if settings.apns_authorities_file else None,
     )
+    rate = settings.pushes_per_second
     platform = Apple(
         {identifier: pusher},
         topic_of=topic_of,
-        pace=StorePace(store, "apns", rate=_RATE, burst=_BURST, clock=clock),
+        pace=StorePace(store, "apns", rate=rate, burst=max(1, int(rate)), clock=clock),
         circuit=StoreCircuit(store, clock=clock),
         clock=clock,
-        rate=_RATE,
+        rate=rate,
+        batch=max(1, int(rate)),
         tally=tally,
     )
     issuer = Issuer(certificate=certificate, tokens=tokens, web_service_url=settings.web_service_url, image=image)
