@@ -17,6 +17,10 @@ class SftpSettings(BaseModel):
 
     host: str = Field(default="127.0.0.1", description="Address to listen on; loopback unless you mean it.")
     port: int = Field(default=2222, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
+    public_host: str = Field(
+        default="", description="The name under which partners reach it, for connection sheets; empty = host."
+    )
+    public_port: int = Field(default=0, ge=0, le=65535, description="The port of that name; 0 = port.")
     algorithms: Literal["strict", "compat"] = Field(
         default="compat", description="strict = the best of today; compat = also what Debian 12's curl or JSch need."
     )

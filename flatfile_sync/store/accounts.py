@@ -62,6 +62,28 @@ def disable(conn: Connection, name: str, *, now: datetime) -> bool:
     return conn.execute(statement.values(disabled_at=now)).rowcount == 1
 
 
+def enable(conn: Connection, name: str) -> bool:
+    """Switch an account on; return whether it was off."""
+    statement = sa.update(accounts).where(accounts.c.name == name, accounts.c.disabled_at.is_not(None))
+    return conn.execute(statement.values(disabled_at=None)).rowcount == 1
+
+
+def set_password(conn: Connection, name: str, digest: str | None) -> None:
+    """Store the hash of a password, or None: then there is none."""
+    conn.execute(sa.update(accounts).where(accounts.c.name == name).values(password=digest))
+
+
+def set_addresses(conn: Connection, name: str, networks: Sequence[str]) -> None:
+    """Store the networks an account comes from; none = any."""
+    conn.execute(sa.update(accounts).where(accounts.c.name == name).values(addresses=networks))
+
+
+def end_key(conn: Connection, account: str, fingerprint: str, *, at: datetime) -> bool:
+    """Have a key end at a moment; return whether the account has it."""
+    condition = (account_keys.c.account == account) & (account_keys.c.fingerprint == fingerprint)
+    return conn.execute(sa.update(account_keys).where(condition).values(expires_at=at)).rowcount == 1
+
+
 def add_key(conn: Connection, key: Key) -> bool:
     """Give an account a key; return whether it is new."""
     if any(known.fingerprint == key.fingerprint for known in keys(conn, key.account)):
