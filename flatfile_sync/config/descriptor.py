@@ -126,6 +126,16 @@ class GuardsFile(_Closed):
     action: Literal["reject", "hold"] = "reject"
 
 
+class LayersFile(_Closed):
+    """Limits of each layer (gzip, zip, zstd, bzip2) around a file."""
+
+    max_bytes: Whole = Field(default=4 << 30, ge=1, description="Bytes that may come out of a layer.")
+    max_ratio: Whole = Field(
+        default=200, ge=1, description="How many times more may come out than went in; counts from 16 MiB on."
+    )
+    max_members: Whole = Field(default=100, ge=1, description="Entries of a zip, folders among them.")
+
+
 class CapFile(_Closed):
     """At most so many messages to one pass within a time."""
 
@@ -170,6 +180,7 @@ class FeedFile(_Closed):
     notifications: NotificationsFile = NotificationsFile()
     lane: Literal["operational", "bulk"] = "operational"
     guards: GuardsFile = GuardsFile()
+    layers: LayersFile = LayersFile()
     stale: Literal["reject", "apply"] = "reject"
     force: bool = False
     stop_after_failure: bool = False

@@ -22,6 +22,7 @@ from flatfile_sync.config.pass_types import PassTypeReader
 from flatfile_sync.config.problems import raise_problems
 from flatfile_sync.config.reading import read
 from flatfile_sync.domain.failures import ConfigurationError
+from flatfile_sync.domain.layers import LayerLimits
 from flatfile_sync.domain.project import (
     Cardinality,
     Constraints,
@@ -166,11 +167,12 @@ def _feed(feed: FeedFile, model: DataModelFile) -> Feed:
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in dict(feed).items()
-        if name not in {"guards", "stale", "notifications"}
+        if name not in {"guards", "layers", "stale", "notifications"}
     }
     return Feed(
         **values,
         guards=_guards(feed.guards),
+        layers=LayerLimits(**dict(feed.layers)),
         stale=FeedOrder(feed.stale),
         notifications=_notifications(feed.notifications, model),
     )

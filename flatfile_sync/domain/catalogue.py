@@ -32,7 +32,7 @@ _ENTRIES: Final = (
     IssueCode(
         code="F04",
         title="No final line end",
-        message="The last record lacks its line end; the file waited three times longer before it was taken.",
+        message="The last record lacks its line end, as it would if the file had been cut off there.",
         hint="Let the export end its last line, so that a cut-off file can be told from a whole one.",
         severity=Severity.WARNING,
     ),
@@ -53,6 +53,45 @@ _ENTRIES: Final = (
         title="Duplicate of the last applied file",
         message="The content is the same as that of drop {duplicate_of}, the last one this feed applied.",
         hint="Nothing to do; to apply it again, ask the operator to force it.",
+    ),
+    IssueCode(
+        code="F09",
+        title="Too much inside",
+        message="The {layer} layer holds more than the feed takes: {observed} bytes have come out by its byte {offset} "
+        "({rule} is {limit}).",
+        hint="Split the export into smaller files, or ask the operator to raise the limit under `layers` of the feed.",
+    ),
+    IssueCode(
+        code="F10",
+        title="Layer damaged",
+        message="The {layer} layer is damaged at byte {offset}: {reason}.",
+        hint="Pack the export again and upload it in binary mode; the file must test well before it leaves.",
+        retryable=True,
+    ),
+    IssueCode(
+        code="F11",
+        title="Layer cut off",
+        message="The {layer} layer is not whole: it ends at byte {offset}, where more must follow.",
+        hint="Upload the whole file again; upload under a temporary name and rename it when complete.",
+        retryable=True,
+    ),
+    IssueCode(
+        code="F12",
+        title="Not one file in the zip",
+        message="The zip holds {found} files; exactly one is taken.",
+        hint="Pack one CSV into each zip. An Excel workbook is a zip of many files too: save it as CSV.",
+    ),
+    IssueCode(
+        code="F13",
+        title="Too many layers",
+        message="Inside {limit} layers lies another one ({found}).",
+        hint="Pack the export once.",
+    ),
+    IssueCode(
+        code="F14",
+        title="Layer not taken",
+        message="The {layer} layer cannot be taken at byte {offset}: {reason}.",
+        hint="Pack the export with gzip, or as a plain zip of one file, and send it again.",
     ),
     IssueCode(
         code="D01",

@@ -72,6 +72,20 @@ class Drop:
     summary: dict[str, object] = field(default_factory=dict)
 
     @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers around the content, outermost first, as far as they are known."""
+        found = self.summary.get("layers")
+        return tuple(found) if isinstance(found, (list, tuple)) else ()
+
+    @property
+    def content_sha256(self) -> str | None:
+        """The sha256 of what lies inside the layers; None if they were not or could not be opened."""
+        if not self.layers:
+            return self.sha256
+        found = self.summary.get("content_sha256")
+        return found if isinstance(found, str) else None
+
+    @property
     def changes_passes(self) -> bool:
         """Whether the drop may still change anything: it is no dry run and nothing refused it as a whole."""
         return not self.dry_run and self.verdict not in {

@@ -11,6 +11,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Literal
 
+from flatfile_sync.domain.layers import LayerLimits, unpacked_name
 from flatfile_sync.domain.states import Operation, Purpose
 from flatfile_sync.domain.windows import Cap, Hush
 
@@ -200,6 +201,7 @@ class Feed:
     notifications: Notifications = field(default_factory=Notifications)
     lane: Literal["operational", "bulk"] = "operational"
     guards: Guards = field(default_factory=Guards)
+    layers: LayerLimits = field(default_factory=LayerLimits)
     stale: FeedOrder = FeedOrder.REJECT
     force: bool = False
     stop_after_failure: bool = False
@@ -210,8 +212,12 @@ class Feed:
     expected_by: str | None = None
 
     def takes(self, file_name: str) -> bool:
-        """Return whether a file of this name belongs to the feed (globs are case-sensitive)."""
-        return any(fnmatchcase(file_name, glob) for glob in self.globs)
+        """Return whether a file of this name, with or without `.gz` and its like, belongs to the feed.
+
+        Globs are case-sensitive.
+        """
+        plain = unpacked_name(file_name)
+        return any(fnmatchcase(file_name, glob) or fnmatchcase(plain, glob) for glob in self.globs)
 
     def may_write(self, column: str) -> bool:
         """Return whether the feed may write a column."""

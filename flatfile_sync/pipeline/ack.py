@@ -78,6 +78,7 @@ def _document(
         received_at=iso(drop.received_at),
         bytes=drop.bytes,
         sha256=sha256 or drop.sha256,
+        layers=list(drop.layers),
         project=drop.project,
         feed=drop.feed,
         dry_run=drop.dry_run,

@@ -3,7 +3,7 @@
 Times are RFC 3339 in UTC with milliseconds, hashes sha256 in hex. Members may be added; none is ever renamed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import orjson
@@ -37,6 +37,9 @@ class Ack:
     received_at: Moment | None
     bytes: Count
     sha256: Hex | None
+    layers: Annotated[
+        list[str], Field(description="Around the content, outermost first; of a queued file the outermost only.")
+    ] = field(default_factory=list)
     project: str | None = None
     feed: str | None = None
     dry_run: bool = False
@@ -138,6 +141,10 @@ class Summary:
     duplicate_of: Id | None
     bytes: Count
     sha256: Hex | None
+    layers: Annotated[list[str], Field(description="Around the content, outermost first.")]
+    content_sha256: Annotated[
+        Hex | None, Field(description="Of what lies inside the layers; lines and rejects are those of this content.")
+    ]
     counts: Counts
     issues: Annotated[Count, Field(description="Rows of `.issues.csv`.")]
     codes: Annotated[dict[str, Code], Field(description="By issue code, the most frequent first.")]

@@ -99,6 +99,7 @@ def repeat(conn: Connection, drop: Drop, *, spool: Spool, clock: Clock) -> Drop:
         state=DropState.RECEIVED,
         received_at=now,
         due_at=now,
+        summary={"layers": list(drop.layers)} if drop.layers else {},
     )
     drops.insert(conn, fresh)
     commit_ack(conn, write_ack(fresh, Decision.QUEUED, why=FORCED, spool=spool, clock=clock), fresh)

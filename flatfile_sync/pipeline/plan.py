@@ -85,7 +85,8 @@ async def plan(
         )
     issues = [*_of_the_drop(drop), *checked.issues, *([tripped.issue] if tripped else [])]
     names = shown_names(checked.reading.columns, project, feed)
-    summary = _summary(checked, names, issues, tripped, int(failed.sum()))
+    # What claim found out about the layers stays beside it.
+    summary = drop.summary | _summary(checked, names, issues, tripped, int(failed.sum()))
     held = tripped is not None and feed.guards.action is GuardAction.HOLD
     # Durable before PLANNED says that they are there: apply takes them as they are, whatever happens in between.
     await asyncio.to_thread(kit.spool.secure_work, drop.id, [chunk.plan_file for chunk in planned])

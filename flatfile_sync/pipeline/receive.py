@@ -23,6 +23,7 @@ from flatfile_sync.domain.tally import Figure
 from flatfile_sync.pipeline.ack import PreparedAck, commit_ack, commit_refusal, prepare_ack, prepare_refusal
 from flatfile_sync.pipeline.counting import count
 from flatfile_sync.pipeline.kit import Kit
+from flatfile_sync.pipeline.opening import outermost
 from flatfile_sync.store import audit, counters, drops, uploads
 from flatfile_sync.store.accounts import Account
 from flatfile_sync.store.database import Priority
@@ -192,7 +193,11 @@ async def _hand_over(
     drop: Drop | None = None
     ack: PreparedAck | None = None
     if feed is not None and not is_temporary(upload.name):
-        drop = _drop(account, upload, feed, parent, ended=ended, now=kit.clock())
+        layers = await outermost(upload.blob, kit=kit)
+        # The end of a packed file is known by its own marks, not by a line end.
+        drop = _drop(account, upload, feed, parent, ended=ended or bool(layers), now=kit.clock())
+        if layers:
+            drop = replace(drop, summary={"layers": list(layers)})
         ack = await prepare_ack(drop, Decision.QUEUED, kit=kit)
         upload = replace(upload, drop_id=drop.id)
     elif not is_temporary(upload.name):

@@ -23,6 +23,7 @@ from flatfile_sync.pipeline.ack import folder_of
 from flatfile_sync.pipeline.counting import count
 from flatfile_sync.pipeline.documents import Summary, encoded
 from flatfile_sync.pipeline.kit import Kit
+from flatfile_sync.pipeline.opening import content_of
 from flatfile_sync.store import artefacts, chunks, deliveries, drops, lanes
 from flatfile_sync.store.artefacts import Artefact
 
@@ -38,7 +39,7 @@ async def report(drop: Drop, project: Project, feed: Feed, *, kit: Kit) -> Drop:
     counts, files = await kit.compute.run(
         write_result_set,
         Parts(main=_pairs(drop, planned, "main", kit), tail=_pairs(drop, planned, "tail", kit)),
-        kit.spool.path(drop.blob),
+        content_of(drop, kit=kit),
         bytes.fromhex(str(drop.summary["header"])),
         _file_issues(drop),
         result=names["result.csv"],
@@ -168,6 +169,8 @@ def _summary(
         duplicate_of=drop.duplicate_of,
         bytes=drop.bytes,
         sha256=drop.sha256,
+        layers=list(drop.layers),
+        content_sha256=drop.content_sha256,
         counts=documents.Counts(
             read=counts.records, **{status.value: counts.statuses[status.value] for status in RecordStatus}
         ),

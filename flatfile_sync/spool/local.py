@@ -50,6 +50,11 @@ class Spool:
         """Open a blob for reading and return its descriptor."""
         return os.open(self.path(blob), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
+    def head(self, blob: str, size: int) -> bytes:
+        """Return the first bytes of a blob."""
+        with self.path(blob).open("rb", buffering=0) as handle:
+            return handle.read(size) or b""
+
     def size(self, blob: str) -> int:
         """Return how many bytes of an upload under way are there; 0 if it has no file (yet)."""
         try:

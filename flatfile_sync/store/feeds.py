@@ -36,7 +36,7 @@ def applied(conn: Connection, drop: Drop, *, now: datetime) -> None:
             feed=drop.feed,
             last_drop_id=drop.id,
             last_seq=drop.seq,
-            last_sha256=drop.sha256,
+            last_sha256=drop.content_sha256,
             last_applied_at=now,
         )
     )

@@ -114,8 +114,8 @@ def _catalogue() -> str:
 
 
 def _sample(code: str) -> str:
-    found = sorted((SCHEMAS.parent / "sample_files").glob(f"*/{code}-*.csv"))
-    return f"[{found[0].stem}](../sample_files/{found[0].parent.name}/{found[0].name})"
+    found = sorted((SCHEMAS.parent / "sample_files").glob(f"*/{code}-*.csv*"))
+    return f"[{found[0].name.split('.')[0]}](../sample_files/{found[0].parent.name}/{found[0].name})"
 
 
 def _json(value: Any) -> bytes:

@@ -1,5 +1,7 @@
 """A golden case: a file of `sample_files/`, and what its sidecar of the same name (`.toml`) says about the drop.
 
+The file is one as a partner sends it: `.csv`, or `.csv.gz` and its like.
+
 Keys of a sidecar, all optional:
 
     feed = "corrections"          the feed's folder the file is put in; "" = the inbox itself (default: FEEDS)
@@ -8,6 +10,7 @@ Keys of a sidecar, all optional:
     ending = "removed"            after the close: "removed" or "overwritten"; instead of a close: "lost"
     guards = { ... }              limits of the feed's guards, lowered so that a short file reaches them
     limits = { ... }              other settings of the feed, likewise
+    layers = { ... }              limits of the feed's layers, likewise
     then = "released"             what an operator does with the held drop
     removed_passes = [ids]        passes that somebody removes while the drop is held
     erased = ["kind=value"]       people who are erased before the file comes
@@ -18,6 +21,7 @@ Keys of a sidecar, all optional:
     [[meanwhile]]                 `feed`, `zone`; `meanwhile` = while the drop is held
 """
 
+import gzip
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,11 +44,11 @@ class Case:
 
     @property
     def name(self) -> str:
-        return f"{self.project}/{self.path.stem}"
+        return f"{self.project}/{stem(self.path)}"
 
     @property
     def folder(self) -> Path:
-        return self.path.with_suffix(".expected")
+        return self.path.with_name(f"{stem(self.path)}.expected")
 
     @property
     def feed(self) -> str:
@@ -53,6 +57,11 @@ class Case:
     @property
     def data(self) -> bytes:
         return self.path.read_bytes().replace(LONG, self._long)
+
+    @property
+    def content(self) -> bytes:
+        """What the lines and the rejects of the case are about."""
+        return gzip.decompress(self.data) if self.path.suffix == ".gz" else self.data
 
     def folded(self, artefact: bytes) -> bytes:
         """Return an artefact with the long run as short as it is in the file."""
@@ -72,12 +81,17 @@ class Case:
 
 
 def find(name: str) -> Case:
-    path = SAMPLES / f"{name}.csv"
-    sidecar = path.with_suffix(".toml")
+    [path] = [path for path in SAMPLES.glob(f"{name}.csv*") if stem(path) == name.split("/")[1]]
+    sidecar = path.with_name(f"{stem(path)}.toml")
     return Case(path, tomllib.loads(sidecar.read_text()) if sidecar.is_file() else {})
 
 
 def names() -> list[str]:
     """Return the name of every case: each sample file but the existing passes and the files other cases mention."""
-    stems = sorted(path for path in SAMPLES.glob("*/*.csv") if path.name != "passes.csv")
-    return [f"{path.parent.name}/{path.stem}" for path in stems]
+    paths = sorted(path for path in SAMPLES.glob("*/*.csv*") if path.name != "passes.csv")
+    return [f"{path.parent.name}/{stem(path)}" for path in paths]
+
+
+def stem(path: Path) -> str:
+    """Return the name of a sample file without `.csv` and what follows it."""
+    return path.name.rsplit(".csv", 1)[0]

@@ -55,7 +55,8 @@ class SampleProjects(ProjectFolder):
         asked = sidecar.get("guards", {})
         action = GuardAction(asked.get("action", feed.guards.action))
         guards = replace(feed.guards, **(asked | {"action": action}))
-        return replace(feed, guards=guards, **sidecar.get("limits", {}))
+        layers = replace(feed.layers, **sidecar.get("layers", {}))
+        return replace(feed, guards=guards, layers=layers, **sidecar.get("limits", {}))
 
 
 @dataclass

@@ -3,12 +3,14 @@ from dataclasses import replace
 from datetime import time, timedelta
 from pathlib import Path
 
+import orjson
 import pytest
 
 from flatfile_sync.config.changes import incompatible_changes
 from flatfile_sync.config.projects import dump
 from flatfile_sync.daemon.projects import open_projects, read_project
 from flatfile_sync.domain.failures import ConfigurationError
+from flatfile_sync.domain.layers import LayerLimits
 from flatfile_sync.domain.project import Constraints, Notifications
 from flatfile_sync.domain.states import Purpose
 from flatfile_sync.domain.windows import Cap, Hours, Hush
@@ -42,6 +44,36 @@ def test_the_examples_load_and_survive_a_round_trip(name):
     again = open_projects(SCHEMAS).load(dump(loaded))
     assert again == loaded
     assert dump(again) == dump(loaded)
+
+
+def test_the_limits_of_layers_are_read(project):
+    told = ('lane = "bulk"', 'lane = "bulk"\nlayers = { max_bytes = 1000, max_ratio = 20, max_members = 3 }')
+    feed = read_project(project("project.toml", *told)).feed("giftcards")
+    assert feed.layers == LayerLimits(max_bytes=1000, max_ratio=20, max_members=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("members.csv", True),
+        ("members.csv.gz", True),
+        ("members.CSV.GZ", False),
+        ("members.csv.bz2.zip", True),
+        ("members.csv.gz.gz.gz", False),
+        ("members.csv.rar", False),
+        (".gz", False),
+    ],
+)
+def test_a_glob_takes_a_name_with_the_endings_of_layers(name, taken):
+    assert read_project(SCHEMAS / "loyalty").feed("members").takes(name) is taken
+
+
+def test_a_version_that_was_pinned_before_there_were_layers_has_the_usual_limits():
+    document = orjson.loads(dump(read_project(SCHEMAS / "loyalty")))
+    for feed in document["feeds"]:
+        del feed["layers"]
+    again = open_projects(SCHEMAS).load(orjson.dumps(document))
+    assert {feed.layers for feed in again.feeds} == {LayerLimits()}
 
 
 def test_how_a_feed_notifies_is_read(project):

@@ -1,3 +1,4 @@
+import gzip
 import os
 from datetime import timedelta
 
@@ -82,6 +83,12 @@ async def test_a_close_is_an_upload_a_drop_and_an_acknowledgement(kit, partner):
 async def test_a_last_line_without_its_end_settles_three_times_longer(kit, partner):
     await put(kit, partner, inbox(), TEXT.rstrip())
     assert all_drops(kit)[0].due_at == kit.clock() + timedelta(seconds=30)
+
+
+async def test_a_packed_file_needs_no_line_end_and_its_layer_is_acknowledged(kit, partner):
+    await put(kit, partner, inbox("members.csv.gz"), gzip.compress(TEXT))
+    assert all_drops(kit)[0].due_at == kit.clock() + timedelta(seconds=10)
+    assert [(ack["decision"], ack["layers"]) for ack in acks(kit)] == [("queued", ["gzip"])]
 
 
 async def test_the_dry_run_zone_makes_dry_runs(kit, partner):
