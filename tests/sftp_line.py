@@ -22,7 +22,7 @@ class Line:
 
     def __init__(self, kit, folder, *, host_keys=None, **rules):
         self.kit, self.folder = kit, folder
-        keys = host_keys or [asyncssh.generate_private_key("ssh-ed25519")]
+        keys = host_keys if host_keys is not None else [asyncssh.generate_private_key("ssh-ed25519")]
         self.door = Door(kit=kit, host="127.0.0.1", port=0, host_keys=keys, rules=Rules(**rules))
 
     async def __aenter__(self):

@@ -34,6 +34,7 @@ COMMANDS: Final = (
     Entry("drops", "drops", "See what became of files, and let a drop go on, repeat or end."),
     Entry("uploads", "uploads", "See what the SFTP door took, and what became of it."),
     Entry("accounts", "accounts", "Let partners in by their public keys, and shut them out."),
+    Entry("hostkeys", "hostkeys", "Change the host keys of the SFTP door without a break: announce, switch, retire."),
     Entry("bans", "bans", "See who is banned from the SFTP door, and let them come again."),
     Entry(
         "doctor",

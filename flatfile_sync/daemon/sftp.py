@@ -15,12 +15,13 @@ from flatfile_sync.sftp.rules import Rules
 
 def build(settings: Settings, kit: Kit, *, folder: str) -> Door:
     """Build the door; nothing listens yet. `folder` is where the host keys are, below the data folder."""
-    sftp = settings.sftp
+    sftp, keys = settings.sftp, settings.data_folder / folder
+    host_keys.load(keys)  # what is wrong with them is said before anything runs
     return Door(
         kit=kit,
         host=sftp.host,
         port=sftp.port,
-        host_keys=host_keys.load(settings.data_folder / folder),
+        host_keys=keys,
         rules=_rules(sftp),
     )
 

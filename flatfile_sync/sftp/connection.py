@@ -88,6 +88,7 @@ class Connection(asyncssh.SSHServerConnection):
         self.entered: Entered | None = None
         self._tries = 0
         self._tried = False
+        self._announced = False
         self._since = asyncio.get_running_loop().time()
 
     @property
@@ -147,6 +148,12 @@ class Connection(asyncssh.SSHServerConnection):
         """Refuse one try; paramiko asks for the service again before the next, which OpenSSH's sshd takes too."""
         super().send_userauth_failure(partial_success)
         self._next_service = b"ssh-userauth"
+
+    def send_server_host_keys(self) -> None:
+        """Announce our host keys, once: a short session is over before asyncssh would come to it."""
+        if not self._announced:
+            self._announced = True
+            super().send_server_host_keys()
 
     def try_once(self) -> bool:
         """Count a try when it begins: one that is overtaken by the next has been one. False if it was one too many."""
@@ -240,6 +247,7 @@ class Login(asyncssh.SSHServer):
             conn.disconnect(asyncssh.DISC_TOO_MANY_CONNECTIONS, "this account has too many connections")
             return
         conn.house.places.logged_in(conn.place)
+        conn.send_server_host_keys()
         kit.tally.add(Figure.LOGINS, who.method, "ok")
         now = kit.clock()
         details = {"address": str(conn.address), "client": str(conn.get_extra_info("client_version"))}

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import asyncssh
@@ -11,7 +12,7 @@ import structlog
 from flatfile_sync.domain.addresses import Address
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.pipeline.kit import Kit
-from flatfile_sync.sftp import algorithms
+from flatfile_sync.sftp import algorithms, host_keys
 from flatfile_sync.sftp.connection import Connection, House, Login
 from flatfile_sync.sftp.entrance import Entrance, listen
 from flatfile_sync.sftp.places import Place, Places
@@ -24,6 +25,7 @@ _KEEPALIVES: Final = 4
 _WINDOW: Final = 2 * 1024 * 1024
 _PACKET: Final = 32768  # 262144 breaks OpenSSH
 _END_SECONDS: Final = 10.0
+_LOOK_AGAIN_SECONDS: Final = 5.0
 
 _log = structlog.get_logger()
 
@@ -32,14 +34,15 @@ class Door:
     """Listens, lets accounts in by what they can prove, and gives each channel a session."""
 
     def __init__(
-        self, *, kit: Kit, host: str, port: int, host_keys: Sequence[asyncssh.SSHKey], rules: Rules | None = None
+        self, *, kit: Kit, host: str, port: int, host_keys: Sequence[asyncssh.SSHKey] | Path, rules: Rules | None = None
     ) -> None:
         self.ready = asyncio.Event()
         self.port = port
         self.kit = kit
         self.rules = rules or Rules()
         self._host = host
-        self._keys = list(host_keys)
+        self._source = host_keys
+        self._stamp: object = None
         self._entrance = Entrance(self.rules, kit=kit, admit=self._admit)
         self._house = House(
             kit=kit,
@@ -58,22 +61,23 @@ class Door:
         Raises `ConfigurationError` if the address cannot be listened on.
         """
         check_version(asyncssh.__version__)
-        self._options = await self._prepare()
+        await self.look_at_keys()
         listener = listen(self._host, self.port)
         self.port = listener.getsockname()[1]
         entering = asyncio.create_task(self._entrance.run(listener))
         self.ready.set()
         _log.info("door_open", host=self._host, port=self.port)
         forward = asyncio.create_task(self._forward(stop))
+        watching = asyncio.create_task(self._watch_keys())
         halt = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait({entering, halt}, return_when=asyncio.FIRST_COMPLETED)
             if entering.done():
                 entering.result()
         finally:
-            for task in (forward, halt, entering):
+            for task in (forward, halt, entering, watching):
                 task.cancel()
-            await asyncio.gather(forward, halt, entering, return_exceptions=True)
+            await asyncio.gather(forward, halt, entering, watching, return_exceptions=True)
             listener.close()
             await self._end_sessions()
             _log.info("door_closed")
@@ -91,6 +95,26 @@ class Door:
     async def look_again(self) -> None:
         """Learn at once which bans run; otherwise that happens every few seconds."""
         await self._entrance.look_again()
+
+    async def look_at_keys(self) -> None:
+        """Take up host keys that changed; connections that are open go on as they are."""
+        if not isinstance(self._source, Path):
+            self._options = self._options or await self._prepare(self._source)
+            return
+        now = await asyncio.to_thread(host_keys.stamp, self._source)
+        if now != self._stamp or self._options is None:
+            signing = await asyncio.to_thread(host_keys.load, self._source)
+            others = await asyncio.to_thread(host_keys.announced, self._source)
+            self._options = await self._prepare([*signing, *others])
+            self._stamp = now
+
+    async def _watch_keys(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            try:
+                await self.look_at_keys()
+            except Exception:  # noqa: BLE001 - the keys that were read still hold
+                _log.exception("host_keys_not_read")
 
     def stop(self) -> None:
         """Let nobody in any more and end what is open; may be called twice, in the loop's thread."""
@@ -111,10 +135,11 @@ class Door:
         place.end = connection.abort
         await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
 
-    async def _prepare(self) -> asyncssh.SSHServerConnectionOptions:
+    async def _prepare(self, keys: Sequence[asyncssh.SSHKey]) -> asyncssh.SSHServerConnectionOptions:
         found: asyncssh.SSHServerConnectionOptions = await asyncssh.SSHServerConnectionOptions.construct(
             server_factory=Login,
-            server_host_keys=self._keys,
+            server_host_keys=keys,
+            send_server_host_keys=True,
             **algorithms.options(self.rules.algorithms),
             public_key_auth=True,
             password_auth=self.rules.passwords,
@@ -136,6 +161,10 @@ class Door:
         # Left alone, asyncssh also signs with an RSA key by SHA-1 (ssh-rsa) and by names of one vendor.
         for name in [name for name in found.server_host_keys if name.decode() not in algorithms.SIGNATURES]:
             del found.server_host_keys[name]
+        # The proof that a client asks for when it learns a key would else be by SHA-1 too; OpenSSH refuses that.
+        for pair in found.all_server_host_keys.values():
+            if pair.algorithm == b"ssh-rsa":
+                pair.set_sig_algorithm(b"rsa-sha2-512")
         return found
 
 

@@ -162,3 +162,12 @@ def test_a_ban_is_listed_and_lifted(place):
     assert place.run("bans", "lift", "203.0.113.7").exit_code == 0
     assert place.run("bans", "list").stdout == "Nobody is banned.\n"
     assert place.run("bans", "lift", "203.0.113.7").exit_code == 4
+
+
+def test_host_keys_are_rotated_step_by_step(place):
+    """Six fingerprints while the next are announced, six after the switch, three at the end; no switch without next."""
+    host_keys.make(place.data / "host_keys")
+    assert place.run("hostkeys", "switch").exit_code == 3
+    for step, shown in (("next", 6), ("switch", 6), ("retire", 3)):
+        assert place.run("hostkeys", step).exit_code == 0
+        assert len(json.loads(place.run("hostkeys", "list", "--json").stdout)) == shown
