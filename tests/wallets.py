@@ -70,6 +70,7 @@ class World:
         """Return what a daemon is told, as environment variables; keys are made anew for each world."""
         told = {
             TOKEN_KEY: secrets.token_urlsafe(36),
+            "FLATFILE_SYNC_WEB__ENABLED": "true",
             "FLATFILE_SYNC_WEB__PORT": str(self.port),
             "FLATFILE_SYNC_WEB__PUBLIC_URL": self.url,
             "FLATFILE_SYNC_WEB__CERTIFICATE_FILE": self._file("server.pem", server_pem()),

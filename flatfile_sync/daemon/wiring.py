@@ -4,17 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flatfile_sync.config.settings import Settings
-from flatfile_sync.daemon import expiring
-from flatfile_sync.daemon.apple import AppleWallet, open_apple
-from flatfile_sync.daemon.google import GoogleParts
-from flatfile_sync.daemon.google import google as open_google
 from flatfile_sync.daemon.projects import open_projects
 from flatfile_sync.daemon.sftp import build as build_sftp
-from flatfile_sync.daemon.web import WebParts
-from flatfile_sync.daemon.web import build as build_web
 from flatfile_sync.domain.clock import Clock, utc_now
 from flatfile_sync.domain.engine import TaskKind
 from flatfile_sync.domain.states import Platform
@@ -32,6 +26,11 @@ from flatfile_sync.work.calendar import Calendar, Job
 from flatfile_sync.work.compute import Processes
 from flatfile_sync.work.handling import Handlers
 from flatfile_sync.work.inprocess import InProcess
+
+if TYPE_CHECKING:
+    from flatfile_sync.daemon.apple import AppleWallet
+    from flatfile_sync.daemon.google import GoogleParts
+    from flatfile_sync.daemon.web import WebParts
 
 HOST_KEYS: Final = "host_keys"
 IMAGES: Final = "images"
@@ -51,9 +50,9 @@ class Parts:
     engine: InProcess
     calendar: Calendar
     door: Door
-    apple: AppleWallet | None
-    google: GoogleParts | None
-    web: WebParts | None
+    apple: "AppleWallet | None"
+    google: "GoogleParts | None"
+    web: "WebParts | None"
 
     async def close(self) -> None:
         """End what is open to the outside, and the worker processes."""
@@ -87,12 +86,19 @@ def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
         name: Sandbox(name, rate=sandbox.rate, latency=sandbox.latency) for name in Platform
     }
     tally = Tally()
-    apple = open_apple(settings.apple, store=store, image=images.get, clock=clock, tally=tally)
+    # What is not set up is not imported: a daemon without wallets and web door starts in half the time.
+    apple = None
+    if settings.apple.configured:
+        from flatfile_sync.daemon.apple import open_apple  # noqa: PLC0415 - as said
+
+        apple = open_apple(settings.apple, store=store, image=images.get, clock=clock, tally=tally)
     if apple is not None:
         platforms[Platform.APPLE] = apple.platform
     public_url = settings.web.public_url
     google = None
     if settings.google.configured:
+        from flatfile_sync.daemon.google import google as open_google  # noqa: PLC0415 - as said
+
         google = open_google(
             settings.google,
             store,
@@ -118,6 +124,12 @@ def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
         Job(name="expected", run=lambda: expected.watch(kit=kit), every=timedelta(minutes=1)),
         *_about_certificates(apple, store, clock),
     )
+    web = None
+    if settings.web.enabled:
+        from flatfile_sync.daemon.web import build as build_web  # noqa: PLC0415 - as said
+
+        queues = {"tasks": lambda: engine.waiting}
+        web = build_web(settings, kit, images=images, apple=apple, google=google, queues=queues)
     return Parts(
         kit=kit,
         processes=processes,
@@ -126,14 +138,14 @@ def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
         door=build_sftp(settings, kit, folder=HOST_KEYS),
         apple=apple,
         google=google,
-        web=build_web(
-            settings, kit, images=images, apple=apple, google=google, queues={"tasks": lambda: engine.waiting}
-        ),
+        web=web,
     )
 
 
-def _about_certificates(apple: AppleWallet | None, store: Store, clock: Clock) -> Iterator[Job]:
+def _about_certificates(apple: "AppleWallet | None", store: Store, clock: Clock) -> Iterator[Job]:
     if apple is not None:
+        from flatfile_sync.daemon import expiring  # noqa: PLC0415 - see `wire`
+
         certificate = apple.certificate
         look = partial(expiring.warn, certificate, store=store, clock=clock)
         yield Job(name="certificates", run=look, every=timedelta(days=1))
