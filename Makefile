@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 SHELL  := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test serve bench check format golden generate lock clean
+.PHONY: help demo test drills serve bench check format golden generate lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 12
@@ -33,6 +33,9 @@ serve: $(VENV)/runtime ## the daemon for real (runs `init` on first start)
 
 test: $(VENV)/dev ## every test, two at a time
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+drills: $(VENV)/dev ## every kill on both databases: half an hour
+	@FLATFILE_SYNC_DRILLS=all $(BIN)/python -m pytest -n 2 --dist worksteal tests/faults
 
 check: $(VENV)/dev ## all that CI runs: format, lint, types, imports, generated files, tests
 	@$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from flatfile_sync.pipeline.importing import import_passes
 from flatfile_sync.store import artefacts, drops, identifiers, passes, uploads
 from flatfile_sync.store.deliveries import tally
 
+EVERY_DRILL = os.environ.get("FLATFILE_SYNC_DRILLS") == "all"
 # The daemon runs with its smallest chunks, so that every file has several, and a tail.
 MEMBERS = 230
 # Another feed may be quicker or slower, so it names passes of its own.
