@@ -79,7 +79,7 @@ def revoke(
 
 
 def _linker(place: Place) -> "Linker":
-    from flatfile_sync.daemon.web import linker
+    from flatfile_sync.daemon.link_key import linker
 
     return linker(place.settings)
 

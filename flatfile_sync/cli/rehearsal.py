@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
@@ -17,7 +17,7 @@ from flatfile_sync.domain.naming import result_name
 from flatfile_sync.domain.project import Feed, Project
 from flatfile_sync.domain.states import DropState, UploadState
 from flatfile_sync.pipeline.importing import Imported, import_passes
-from flatfile_sync.pipeline.kit import Kit
+from flatfile_sync.pipeline.kit import Kit, Projects
 from flatfile_sync.pipeline.line import walk
 from flatfile_sync.pipeline.phantoms import assume
 from flatfile_sync.pipeline.read import read
@@ -70,7 +70,7 @@ async def rehearse(
             store=store,
             spool=Spool(work / "spool"),
             compute=processes or _Here(),
-            projects=open_projects(folder.parent),
+            projects=_known(folder, measured=passes is not None),
             platforms={},
             engine=_Nothing(),
         )
@@ -79,6 +79,26 @@ async def rehearse(
         store.close()
         if processes is not None:
             await processes.close()
+
+
+def _known(folder: Path, *, measured: bool) -> Projects:
+    """Return the projects beside a folder; without passes from a file nobody knows how many there are."""
+    projects = open_projects(folder.parent)
+    return projects if measured else _Unmeasured(projects)
+
+
+class _Unmeasured:
+    """Projects without the limit that is a share of all passes: what the file names is all that there is here."""
+
+    def __init__(self, projects: Projects) -> None:
+        self._projects = projects
+        self.dump, self.load = projects.dump, projects.load
+
+    def current(self, name: str) -> Project:
+        """Return a project as its files say, but for that limit."""
+        project = self._projects.current(name)
+        feeds = [replace(feed, guards=replace(feed.guards, max_notification_percent=None)) for feed in project.feeds]
+        return replace(project, feeds=tuple(feeds))
 
 
 async def _rehearse(

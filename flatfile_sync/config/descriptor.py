@@ -203,6 +203,13 @@ class RetentionFile(_Closed):
     )
 
 
+class ExportsFile(_Closed):
+    """What accounts that may use every feed find in `/exports/`."""
+
+    daily: bool = Field(default=False, description="A file of all passes each day: identifiers, where they are held.")
+    links: bool = Field(default=True, description="With an add-to-wallet link for each active pass.")
+
+
 class PassTypeFile(_Closed):
     """`pass_type.toml`, beside the templates of a pass type."""
 
@@ -231,4 +238,5 @@ class ProjectFile(_Closed):
         default=[], description="Hosts that URLs in a pass may lead to; *.example.com allows every host below it."
     )
     retention: RetentionFile = RetentionFile()
+    exports: ExportsFile = ExportsFile()
     feeds: list[FeedFile] = Field(min_length=1)

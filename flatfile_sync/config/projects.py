@@ -27,6 +27,7 @@ from flatfile_sync.domain.project import (
     Cardinality,
     Constraints,
     DataModel,
+    Exports,
     Feed,
     FeedOrder,
     Field,
@@ -119,6 +120,7 @@ def load_project(folder: Path, reader: PassTypeReader) -> Project:
         pass_types=reader.read_all(folder, model=understood, url_hosts=hosts, timezone=settings.timezone),
         feeds=tuple(_feed(feed, model) for feed in settings.feeds),
         retention=Retention(**dict(settings.retention)),
+        exports=Exports(**dict(settings.exports)),
         url_hosts=hosts,
     )
     return replace(project, version=hashlib.sha256(dump(project)).hexdigest())

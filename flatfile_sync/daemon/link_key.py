@@ -6,10 +6,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from flatfile_sync.config.settings import Settings
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.domain.links import KEY_BYTES, LinkKey
+from flatfile_sync.pipeline.linking import Linker
 
 LINK_KEY: Final = "link_key"
+
+
+def linker(settings: Settings) -> Linker:
+    """Return what links are made with; the key is made if it is not there."""
+    web = settings.web
+    return Linker(key=load_link_key(settings.data_folder), public_url=web.public_url, life=web.life)
 
 
 def load_link_key(data_folder: Path) -> LinkKey:

@@ -14,14 +14,13 @@ from flatfile_sync.config.web import WebSettings
 from flatfile_sync.daemon.apple import AppleWallet
 from flatfile_sync.daemon.google import GoogleParts
 from flatfile_sync.daemon.issuing import Passes
-from flatfile_sync.daemon.link_key import load_link_key
+from flatfile_sync.daemon.link_key import linker
 from flatfile_sync.daemon.offers import offer
 from flatfile_sync.domain.failures import ConfigurationError
 from flatfile_sync.domain.states import Platform
 from flatfile_sync.domain.tally import Figure
 from flatfile_sync.pipeline.fetching import Fetches
 from flatfile_sync.pipeline.kit import Kit
-from flatfile_sync.pipeline.linking import Linker
 from flatfile_sync.pipeline.packing import wrap
 from flatfile_sync.pipeline.registering import hand_out
 from flatfile_sync.spool.images import Images as StoredImages
@@ -210,12 +209,6 @@ def build(
     places = Places(most=web.connections, trusted=trusted)
     door = Door(guard, host=web.host, port=web.port, places=places, tls=site.tls)
     return WebParts(door=door, fetches=fetches, lag=lag)
-
-
-def linker(settings: Settings) -> Linker:
-    """Return what links are made with; the key is made if it is not there."""
-    web = settings.web
-    return Linker(key=load_link_key(settings.data_folder), public_url=web.public_url, life=web.life)
 
 
 def load_tls(web: WebSettings) -> Tls | None:

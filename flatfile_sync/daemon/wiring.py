@@ -7,13 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from flatfile_sync.config.settings import Settings
+from flatfile_sync.daemon.link_key import linker
 from flatfile_sync.daemon.projects import open_projects
 from flatfile_sync.daemon.sftp import build as build_sftp
 from flatfile_sync.domain.clock import Clock, utc_now
 from flatfile_sync.domain.engine import TaskKind
 from flatfile_sync.domain.states import Platform
 from flatfile_sync.domain.tally import Tally
-from flatfile_sync.pipeline import expected, line, retention
+from flatfile_sync.pipeline import expected, exporting, line, retention
 from flatfile_sync.pipeline.deliver import confirm, deliver
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.sftp.door import Door
@@ -39,6 +40,8 @@ _CALLBACK: Final = "/google/callback"
 _BESIDE_DROPS: Final = 3
 # The command line changes drops beside the daemon, which finds them when it sweeps.
 _SWEEP_SECONDS: Final = 5.0
+# At night in Europe, when the files of the day before are through.
+_EXPORTS_AT: Final = timedelta(hours=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,9 +121,11 @@ def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
         clock=clock,
         chunk_records=settings.work.chunk_records,
         tally=tally,
+        linker=linker(settings) if settings.web.enabled and public_url else None,
     )
     jobs = (
         Job(name="retention", run=lambda: retention.expire(kit=kit), every=timedelta(hours=1)),
+        Job(name="exports", run=lambda: exporting.export(kit=kit), every=timedelta(days=1), offset=_EXPORTS_AT),
         Job(name="expected", run=lambda: expected.watch(kit=kit), every=timedelta(minutes=1)),
         *_about_certificates(apple, store, clock),
     )

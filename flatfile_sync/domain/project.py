@@ -236,6 +236,14 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exports:
+    """What partners find in `/exports/`: `daily` a file of all passes, with add-to-wallet `links` if wanted."""
+
+    daily: bool = False
+    links: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """Everything that decides what a row means; `version` names exactly this content.
 
@@ -249,6 +257,7 @@ class Project:
     pass_types: tuple[PassType, ...]
     feeds: tuple[Feed, ...]
     retention: Retention = field(default_factory=Retention)
+    exports: Exports = field(default_factory=Exports)
     url_hosts: tuple[str, ...] = ()
     version: str = ""
 

@@ -46,6 +46,7 @@ VERDICT: Final = pa.schema(
         ("apple", pa.string()),
         ("google", pa.string()),
         ("notification", pa.string()),
+        ("link", pa.string()),
         ("applied_at", pa.int64()),
         ("issues", pa.string()),
     ]

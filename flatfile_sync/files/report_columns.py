@@ -43,6 +43,7 @@ RESULT: Final = (
     ReportColumn("_google", "string", "What the change owes on Google Wallet.", Owed),
     ReportColumn("_notification", "string", "What became of the record's message.", Notice),
     ReportColumn("_applied_at", "datetime", "When the record was applied, in UTC."),
+    ReportColumn("_link", "string", "Where the holder adds the pass to a wallet, if the record created it."),
 )
 """`.result.csv`: one row per record, in the order of the file."""
 

@@ -194,6 +194,7 @@ def _result_table(plan: pa.Table, verdicts: pa.Table, troubled: Sequence[_Troubl
         **{f"_{name}": plan[name] for name in ("line", "line_end", "record", "key", "key_type", "echo", "op")},
         **{f"_{name}": verdicts[name] for name in ("status", "changed", "pass_id", "revision", "apple", "google")},
         "_notification": verdicts["notification"],
+        "_link": verdicts["link"],
         "_codes": codes,
         "_message": messages,
         "_passes": pc.cast(pc.not_equal(verdicts["pass_no"], 0), pa.int8()),

@@ -143,7 +143,16 @@ class _Job:
             told = writing.consents_of(conn, asked.statements, drop=self.drop, project=self.project, now=now)
             consents.record_many(conn, told)
             outcome, due = self._merge(conn, asked.orders, told, now, lock=True)
-            writing.write_outcome(conn, outcome, due, drop=self.drop, feed=self.feed, project=self.project, now=now)
+            writing.write_outcome(
+                conn,
+                outcome,
+                due,
+                drop=self.drop,
+                feed=self.feed,
+                project=self.project,
+                linker=self.kit.linker,
+                now=now,
+            )
             faults.point("apply.inside_chunk")
             self.note(conn, verdict_columns(outcome, asked.failed, micros(now)))
 

@@ -10,6 +10,7 @@ from flatfile_sync.domain.engine import Compute, Engine
 from flatfile_sync.domain.project import Project
 from flatfile_sync.domain.states import Platform
 from flatfile_sync.domain.tally import Tally
+from flatfile_sync.pipeline.linking import Linker
 from flatfile_sync.spool.local import Spool
 from flatfile_sync.store.database import Store
 from flatfile_sync.wallets.platform import WalletPlatform
@@ -33,7 +34,10 @@ class Projects(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kit:
-    """Store, spool, processes, projects, platforms, engine, clock and counts of one running daemon."""
+    """Store, spool, processes, projects, platforms, engine, clock and counts of one running daemon.
+
+    `linker` makes the add-to-wallet links of result sets and exports; without a door that they lead to it is None.
+    """
 
     store: Store
     spool: Spool
@@ -46,3 +50,4 @@ class Kit:
     sends: Backoff = field(default_factory=Backoff)
     chunk_records: int = 10_000
     tally: Tally = field(default_factory=Tally)
+    linker: Linker | None = None

@@ -64,3 +64,19 @@ def revoke(conn: Connection, *, link: str | None, pass_id: str | None, linker: L
         count, details = links.revoke_of_pass(conn, row.no, now=now), {"pass": row.id}
     audit.record(conn, at=now, actor="operator", event="links_revoked", details={**details, "open": count})
     return count
+
+
+def link_many(conn: Connection, pass_nos: Sequence[int], *, linker: Linker, now: datetime) -> dict[int, str]:
+    """Make a link for each pass and return pass number -> address."""
+    made = {number: new_link_id() for number in pass_nos}
+    rows = ((link_id, [number]) for number, link_id in made.items())
+    links.add_many(conn, rows, created_at=now, expires_at=now + linker.life)
+    return {number: linker.url(link_id) for number, link_id in made.items()}
+
+
+def links_of(conn: Connection, pass_nos: Sequence[int], *, linker: Linker, now: datetime) -> dict[int, str]:
+    """Return pass number -> address of a link that lives at least half as long as a new one; else it is made."""
+    found = links.lasting(conn, pass_nos, until=now + linker.life / 2)
+    missing = [number for number in pass_nos if number not in found]
+    there = {number: linker.url(link_id) for number, link_id in found.items()}
+    return there | link_many(conn, missing, linker=linker, now=now)

@@ -54,6 +54,7 @@ class Verdict:
     apple: Owed = Owed.NONE
     google: Owed = Owed.NONE
     notification: Notice = Notice.NONE
+    link: str | None = None
     problem: Issue | None = None
 
 

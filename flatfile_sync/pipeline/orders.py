@@ -92,6 +92,7 @@ def verdict_columns(outcome: Outcome, failed: Sequence[int], applied_at: int | N
         "apple": [verdict.apple for verdict in told],
         "google": [verdict.google for verdict in told],
         "notification": [verdict.notification for verdict in told],
+        "link": [verdict.link for verdict in told],
         "applied_at": [applied_at if verdict.status is RecordStatus.APPLIED else None for verdict in told],
         "issues": [_issues(verdict.problem) for verdict in told],
     }

@@ -13,6 +13,7 @@ from flatfile_sync.domain.issues import MASK, Issue
 from flatfile_sync.domain.project import Cardinality, Feed, IdentifierKind, Project
 from flatfile_sync.domain.states import Lane, Operation
 from flatfile_sync.pipeline import messages
+from flatfile_sync.pipeline.linking import Linker, link_many
 from flatfile_sync.pipeline.merging import Order, Outcome, Owing
 from flatfile_sync.pipeline.resolving import erasure_issue
 from flatfile_sync.pipeline.subjects import person_kind, subjects_of
@@ -210,14 +211,17 @@ def write_outcome(
     drop: Drop,
     feed: Feed,
     project: Project,
+    linker: Linker | None,
     now: datetime,
 ) -> None:
-    """Write passes, identifiers and deliveries owed; `due` is when the message of a record goes, in microseconds."""
-    moment = micros(now)
+    """Write passes, identifiers, links of new passes and deliveries owed.
+
+    `due` is when the message of a record goes, in microseconds.
+    """
     if outcome.rewrites or outcome.creations:
         tag = next_tag(conn)
         passes.rewrite_many(conn, outcome.rewrites, tag=tag)
-        _create(conn, outcome, project, tag=tag, moment=moment)
+        _create(conn, outcome, project, linker, tag=tag, now=now)
     if outcome.corrections:
         _correct(conn, outcome, project)
     _owe(conn, outcome.owed(), drop, feed, now)
@@ -247,10 +251,13 @@ def _correct(conn: Connection, outcome: Outcome, project: Project) -> None:
     )
 
 
-def _create(conn: Connection, outcome: Outcome, project: Project, *, tag: int, moment: int) -> None:
+def _create(
+    conn: Connection, outcome: Outcome, project: Project, linker: Linker | None, *, tag: int, now: datetime
+) -> None:
     if not outcome.creations:
         return
-    created = passes.create_many(conn, [row for row, _, _ in outcome.creations], tag=tag, created_at=moment)
+    created = passes.create_many(conn, [row for row, _, _ in outcome.creations], tag=tag, created_at=micros(now))
+    made = link_many(conn, [row.no for row in created], linker=linker, now=now) if linker is not None else {}
     unique = {kind.name for kind in project.model.identifiers if kind.cardinality is Cardinality.UNIQUE}
     rows = []
     for row, (_, ids, records) in zip(created, outcome.creations, strict=True):
@@ -260,6 +267,7 @@ def _create(conn: Connection, outcome: Outcome, project: Project, *, tag: int, m
         ]
         for record in records:
             outcome.verdicts[record].pass_no = row.no
+        outcome.verdicts[records[0]].link = made.get(row.no)
     identifiers.insert_many(conn, rows)
 
 

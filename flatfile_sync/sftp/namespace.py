@@ -12,7 +12,8 @@ from flatfile_sync.pipeline.receive import DRY_RUN, Place
 INBOX: Final = "inbox"
 OUTBOX: Final = "outbox"
 ARCHIVE: Final = "archive"
-ZONES: Final = (ARCHIVE, DRY_RUN, INBOX, OUTBOX)
+EXPORTS: Final = "exports"
+ZONES: Final = (ARCHIVE, DRY_RUN, EXPORTS, INBOX, OUTBOX)
 WRITABLE: Final = (INBOX, DRY_RUN)
 # Zones whose files lie in folders of the feeds too.
 WITH_FOLDERS: Final = (DRY_RUN, INBOX, OUTBOX)

@@ -205,7 +205,7 @@ class Session:
             key = (found.account, found.zone, found.feed, found.name)
             await self._kit.store.write(lambda conn: artefacts.delete(conn, *key))
         else:
-            raise NotAllowedError("the archive is read-only")
+            raise NotAllowedError(f"{found.zone} is read-only")
 
     async def rename(self, path: bytes, to: bytes) -> None:
         """Rename an upload; a final name hands it over."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain.links import MOST_PASSES
-from flatfile_sync.store.dialects import insert_many
+from flatfile_sync.store.dialects import insert_many, key_set
 from flatfile_sync.store.tables import micros
 from flatfile_sync.store.wallet_tables import links
 
@@ -49,6 +49,22 @@ def of_pass(conn: Connection, pass_no: int) -> list[LinkRow]:
     columns = (links.c.id, links.c.pass_no, links.c.created_at, links.c.expires_at, links.c.revoked_at)
     query = sa.select(*columns).where(links.c.pass_no == pass_no).order_by(links.c.created_at, links.c.id)
     return [LinkRow(row[0].partition("/")[0], *row[1:]) for row in conn.execute(query)]
+
+
+def lasting(conn: Connection, pass_nos: Sequence[int], *, until: datetime) -> dict[int, str]:
+    """Return pass number -> a link that is for this pass alone and lives until a moment, of those that have one."""
+    if not pass_nos:
+        return {}
+    alone = links.c.id.like("%/0")
+    second = links.alias()
+    other = sa.func.substr(links.c.id, 1, sa.func.length(links.c.id) - 1).concat("1")
+    shared = sa.exists(sa.select(second.c.id).where(second.c.id == other))
+    chosen = links.c.pass_no.in_(sa.select(key_set(conn, pass_nos, kind=int).c.value))
+    query = sa.select(links.c.pass_no, links.c.id).where(
+        chosen, alone, links.c.expires_at > until, links.c.revoked_at.is_(None), ~shared
+    )
+    rows = conn.execute(query.order_by(links.c.expires_at, links.c.id))
+    return {number: link_id.removesuffix("/0") for number, link_id in rows}
 
 
 def revoke(conn: Connection, link_id: str, *, now: datetime) -> bool:

@@ -146,6 +146,29 @@ def of_type(conn: Connection, project: str, pass_type: str, *, after: int, limit
     return fetch_tuples(conn, query.order_by(passes.c.no).limit(limit))
 
 
+class Held(NamedTuple):
+    """Where a pass is held, and since when it is as it is; times in microseconds."""
+
+    no: int
+    id: str
+    pass_type: str
+    status: str
+    apple: int
+    google: int
+    created_at: int
+    modified_at: int
+
+
+def page(conn: Connection, project: str, *, after: int, limit: int) -> list[Held]:
+    """Return where passes of a project are held, by number, from behind `after` on."""
+    times = {name: sa.type_coerce(passes.c[name], sa.BigInteger) for name in ("created_at", "modified_at")}
+    columns = [times.get(name, passes.c[name]) for name in Held._fields]
+    chosen = (passes.c.project == project) & (passes.c.status != ERASED) & (passes.c.no > after)
+    return list(
+        map(Held._make, fetch_tuples(conn, sa.select(*columns).where(chosen).order_by(passes.c.no).limit(limit)))
+    )
+
+
 def by_id(conn: Connection, pass_id: str) -> PassRow | None:
     """Return a pass by our id, or None."""
     row = conn.execute(sa.select(*_RAW).where(passes.c.id == pass_id)).first()

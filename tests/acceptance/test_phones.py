@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from flatfile_sync.daemon.web import linker
+from flatfile_sync.daemon.link_key import linker
 from flatfile_sync.domain.clock import utc_now
 from flatfile_sync.pipeline.linking import link
 from flatfile_sync.store import passes

@@ -24,7 +24,7 @@ from flatfile_sync.pipeline.deliver import confirm, deliver
 from flatfile_sync.pipeline.kit import Kit
 from flatfile_sync.pipeline.line import advance
 from flatfile_sync.spool.local import Spool
-from flatfile_sync.store import artefacts, drops
+from flatfile_sync.store import artefacts, deliveries, drops, lanes
 from flatfile_sync.store.accounts import Account
 from flatfile_sync.store.database import Store
 from flatfile_sync.store.tables import identifiers, passes
@@ -104,9 +104,20 @@ class Walk:
         await advance(drop_id, kit=self.kit)
         drop = self.drop(drop_id)
         if drop.state is DropState.REPORTED:
-            self.kit.clock.set(drop.horizon_at)
+            await self.wait(drop)
             await advance(drop_id, kit=self.kit)
         return self.drop(drop_id)
+
+    async def wait(self, drop: Drop) -> None:
+        """Send what becomes due before the drop's horizon, then let it come."""
+        for platform in Platform:
+            due = self.kit.store.read_now(lambda conn, name=platform.value: lanes.next_due(conn, name))
+            if due is not None and self.kit.clock() < due < drop.horizon_at:
+                self.kit.clock.set(due)
+                for name in Platform:
+                    await deliver(name.value, kit=self.kit)
+        if self.kit.store.read_now(lambda conn: deliveries.any_open(conn, drop.id)):
+            self.kit.clock.set(drop.horizon_at)
 
     async def others(self, entries: list[dict]) -> str:
         """Drop and walk the partner's other files; return the result name of the last."""

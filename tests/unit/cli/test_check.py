@@ -98,3 +98,14 @@ def test_a_large_file_is_checked_in_worker_processes(check, monkeypatch):
     shown = check(HEAD + "M000001,5,Gold\n")
     assert shown.exit_code == 0
     assert ["valid", "1", "-"] in [line.split() for line in shown.stdout.splitlines()]
+
+
+def test_a_share_of_all_passes_is_no_limit_where_nobody_knows_how_many_there_are(run, loyalty_folder, tmp_path):
+    project = loyalty_folder / "project.toml"
+    text = project.read_text()
+    assert "max_notifications = 500000" in text
+    project.write_text(text.replace("max_notifications = 500000", "max_notification_percent = 1.0"))
+    file = tmp_path / "campaign.csv"
+    file.write_text("id.memberId,notification.message\nM000001,Sale\n")
+    shown = run("check", file, "--project", loyalty_folder, "--json")
+    assert json.loads(shown.stdout)["summary"]["guard"] is None

@@ -149,8 +149,8 @@ async def test_folders_list_and_missing_ones_say_so_at_once(client):
     assert found == Reply.HANDLE
     found, body = await client.ask(Request.READDIR, folder)
     assert found == Reply.NAME
-    assert struct.unpack_from(">I", body)[0] == 4
-    assert all(name in body for name in (b"inbox", b"outbox", b"dryrun", b"archive"))
+    assert struct.unpack_from(">I", body)[0] == 5
+    assert all(name in body for name in (b"inbox", b"outbox", b"dryrun", b"archive", b"exports"))
     assert (await client.status(Request.READDIR, folder))[0] is Status.EOF
     assert (await client.close(folder))[0] is Status.OK
 

@@ -7,8 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from flatfile_sync.daemon.link_key import LINK_KEY, load_link_key
-from flatfile_sync.daemon.web import linker
+from flatfile_sync.daemon.link_key import LINK_KEY, linker, load_link_key
 from flatfile_sync.domain.failures import ConfigurationError, PermanentFailure, Refused, TemporaryFailure
 from flatfile_sync.pipeline.linking import link, revoke
 from flatfile_sync.store import audit, links, memories
