@@ -1,5 +1,7 @@
 """`passes erase` and `passes readmit`: a person goes, and may come back."""
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -35,7 +37,7 @@ def erase(
     from flatfile_sync.pipeline.erasing import erase as erase_now
     from flatfile_sync.pipeline.erasing import find_person, traces
 
-    with opened(ctx) as place:
+    with opened(ctx) as place, tempfile.TemporaryDirectory(prefix="flatfile-sync-") as work:
         project = place.project(project_name)
         with place.store.snapshot() as conn:
             person = find_person(conn, key, project)
@@ -43,7 +45,7 @@ def erase(
             _show(person, project)
             typer.confirm("Erase this person? It cannot be undone.", abort=True)
         removed = place.store.write_now(lambda conn: erase_now(conn, person, project, clock=utc_now))
-        left = list(traces(person, project, store=place.store, spool=place.spool))
+        left = list(traces(person, project, store=place.store, spool=place.spool, work=Path(work)))
     _report(person, project, removed, left, as_json=as_json)
 
 

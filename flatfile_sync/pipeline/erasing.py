@@ -17,9 +17,11 @@ from sqlalchemy.engine import Connection
 
 from flatfile_sync.domain.clock import Clock
 from flatfile_sync.domain.failures import Refused
+from flatfile_sync.domain.layers import LayerLimits
 from flatfile_sync.domain.project import Cardinality, Project, Retention
 from flatfile_sync.domain.states import ERASED, Lane, Platform
 from flatfile_sync.domain.tombstones import OWN_ID, Key
+from flatfile_sync.files.layers import open_layers
 from flatfile_sync.pipeline.operate import ACTOR
 from flatfile_sync.pipeline.subjects import person_kind
 from flatfile_sync.spool.local import Spool
@@ -102,15 +104,18 @@ def readmit(conn: Connection, key: str, project: Project, *, clock: Clock) -> No
     audit.record(conn, at=clock(), actor=ACTOR, event="person_readmitted", details=details)
 
 
-def traces(person: Person, project: Project, *, store: Store, spool: Spool) -> Iterator[Trace]:
-    """Yield the files that still name a person by an identifier or a pass id; reads every file of the project."""
+def traces(person: Person, project: Project, *, store: Store, spool: Spool, work: Path) -> Iterator[Trace]:
+    """Yield the files that still name a person by an identifier or a pass id; reads every file of the project.
+
+    Layers are taken off into the folder `work`; a file whose layers do not come off names nobody that could be read.
+    """
     words = [value for _, value in person.keys] + [row.id for row in person.rows]
     alternatives = b"|".join(re.escape(word.encode()) for word in sorted(words, key=len, reverse=True))
     # A value that is part of a longer word is another value.
     pattern = re.compile(rb"(?<![0-9A-Za-z])(?:" + alternatives + rb")(?![0-9A-Za-z])")
     longest = max(len(word.encode()) for word in words) + 2
     for holding in store.read_now(lambda conn: holdings.of_project(conn, project.name)):
-        if _names(spool.path(holding.blob), pattern, longest):
+        if _names(spool.path(holding.blob), pattern, longest, work / "content"):
             yield Trace(holding.account, holding.zone, holding.name, _until(holding, project.retention))
 
 
@@ -125,10 +130,11 @@ def _tombstones(person: Person, project: Project) -> list[Key]:
     return [key for key in person.keys if key[0] in own] + [(OWN_ID, row.id) for row in person.rows]
 
 
-def _names(path: Path, pattern: re.Pattern[bytes], longest: int) -> bool:
+def _names(path: Path, pattern: re.Pattern[bytes], longest: int, content: Path) -> bool:
     """Return whether a file holds the pattern, read block by block."""
     try:
-        with path.open("rb") as handle:
+        layers = open_layers(path, content, limits=LayerLimits()).layers
+        with (content if layers and content.exists() else path).open("rb") as handle:
             kept = b""
             while block := handle.read(_BLOCK):
                 text = kept + block
@@ -137,6 +143,8 @@ def _names(path: Path, pattern: re.Pattern[bytes], longest: int) -> bool:
                 kept = text[-longest:]
     except FileNotFoundError:
         pass  # it went by its retention while we were looking
+    finally:
+        content.unlink(missing_ok=True)
     return False
 
 

@@ -1,5 +1,6 @@
 """A person is erased: nothing of them is left but what the law wants kept, and no file brings them back."""
 
+import gzip
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -186,13 +187,14 @@ async def test_the_proof_goes_when_the_project_says_so(kit, project):
     assert len(kit.store.read_now(lambda conn: consents.of_subject(conn, "loyalty", ("email", "other@x.example")))) == 1
 
 
-async def test_files_that_still_name_the_person_are_found_with_the_day_they_go(kit, project):
+async def test_files_that_still_name_the_person_are_found_with_the_day_they_go(kit, project, tmp_path):
     seed(kit, ({"memberId": "M1001", "email": WHO}, {}))
     drop = await run(kit, receive(kit, f"id.email,additionalData.points\n{WHO},5\n", feed="mixed"))
     await run(kit, receive(kit, "id.memberId,additionalData.points\nM10011,5\nXM1001,5\n"))
-    waiting = receive(kit, "id.memberId,additionalData.points\nM1001,5\n", name="members-2.csv")
+    packed = gzip.compress(b"id.memberId,additionalData.points\nM1001,5\n")
+    waiting = receive(kit, packed, name="members-2.csv.gz")
     person = kit.store.read_now(lambda conn: erasing.find_person(conn, "memberId=M1001", project))
-    found = list(erasing.traces(person, project, store=kit.store, spool=kit.spool))
+    found = list(erasing.traces(person, project, store=kit.store, spool=kit.spool, work=tmp_path))
     reported = drop.reported_at + project.retention.reports
     kinds = {(trace.zone, trace.name.removeprefix(f"{drop.result_name}."), trace.until) for trace in found}
     assert kinds == {
