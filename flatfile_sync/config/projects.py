@@ -1,6 +1,7 @@
 """Project folders to frozen projects: loaded, cross-checked, content-addressed."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -176,12 +177,14 @@ def _feed(feed: FeedFile, model: DataModelFile) -> Feed:
         guards=_guards(feed.guards),
         layers=LayerLimits(**dict(feed.layers)),
         stale=FeedOrder(feed.stale),
-        notifications=_notifications(feed.notifications, model),
+        notifications=read_notifications(
+            feed.notifications, {field.name: field.target or field.name for field in model.fields}
+        ),
     )
 
 
-def _notifications(told: NotificationsFile, model: DataModelFile) -> Notifications:
-    targets = {field.name: field.target or field.name for field in model.fields}
+def read_notifications(told: NotificationsFile, targets: Mapping[str, str]) -> Notifications:
+    """Return how a feed's messages go out; `targets` are the document keys by field."""
     return Notifications(
         hours=Hush(
             window=Hours(*told.window) if told.window else None,

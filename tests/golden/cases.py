@@ -9,6 +9,7 @@ Keys of a sidecar, all optional:
     name = "{before}.rejects.csv" another name for the upload; {before} = result name of the last file before it
     ending = "removed"            after the close: "removed" or "overwritten"; instead of a close: "lost"
     guards = { ... }              limits of the feed's guards, lowered so that a short file reaches them
+    notifications = { ... }       when the feed's messages go, and how many, as in `project.toml`
     limits = { ... }              other settings of the feed, likewise
     layers = { ... }              limits of the feed's layers, likewise
     then = "released"             what an operator does with the held drop

@@ -13,7 +13,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from flatfile_sync.config.projects import ProjectFolder
+from flatfile_sync.config.descriptor import NotificationsFile
+from flatfile_sync.config.projects import ProjectFolder, read_notifications
 from flatfile_sync.daemon.projects import READER
 from flatfile_sync.domain.drop import Drop, Upload
 from flatfile_sync.domain.naming import result_name
@@ -55,6 +56,9 @@ class SampleProjects(ProjectFolder):
         asked = sidecar.get("guards", {})
         action = GuardAction(asked.get("action", feed.guards.action))
         guards = replace(feed.guards, **(asked | {"action": action}))
+        if "notifications" in sidecar:
+            told = NotificationsFile(**sidecar["notifications"])
+            feed = replace(feed, notifications=read_notifications(told, {}))
         layers = replace(feed.layers, **sidecar.get("layers", {}))
         return replace(feed, guards=guards, layers=layers, **sidecar.get("limits", {}))
 

@@ -33,16 +33,9 @@ def project(tmp_path):
     return edit
 
 
-NOTIFICATIONS = """[feeds.notifications]
-window = "08:00-20:30"
-days = ["mon", "tue", "wed", "thu", "fri", "sat"]
-cap = { messages = 2, within = "7d" }
-"""
-
-
 def campaigns(settings):
-    """Return an edit that gives the feed `campaigns` another policy."""
-    return NOTIFICATIONS, f"notifications = {{ {settings} }}\n"
+    """Return an edit that gives the feed `campaigns` a policy of its own."""
+    return 'purpose = "marketing"', f'purpose = "marketing"\nnotifications = {{ {settings} }}'
 
 
 @pytest.mark.parametrize("name", ["loyalty", "events"])
