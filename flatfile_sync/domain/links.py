@@ -48,8 +48,10 @@ class LinkKey:
 
 
 def new_link_id() -> str:
-    """Return an id that nobody can guess."""
-    return _text(secrets.token_bytes(_ID_BYTES))
+    """Return an id that nobody can guess; its token is no option of a command line."""
+    while (found := _text(secrets.token_bytes(_ID_BYTES))).startswith("-"):
+        pass
+    return found
 
 
 def _text(data: bytes) -> str:
