@@ -222,18 +222,15 @@ def overtake_messages(conn: Connection, platform: str, pass_nos: Sequence[int], 
     """Settle the messages of passes that a platform took and no device has fetched: a newer one takes their place."""
     if not pass_nos:
         return
-    numbers = sa.select(key_set(conn, pass_nos).c.value)
-    conn.execute(
-        sa.update(deliveries)
-        .where(
-            deliveries.c.platform == platform,
-            deliveries.c.state == DeliveryState.ACCEPTED,
-            MESSAGE,
-            OPEN,
-            deliveries.c.pass_no.in_(numbers),
-        )
-        .values(state=DeliveryState.SETTLED, outcome=Outcome.OVERTAKEN, settled_at=now, reason="a newer message")
-    )
+    # From the passes outwards: what a platform took and nobody has fetched yet may be a whole export.
+    keys, table = key_set(conn, pass_nos), deliveries.c
+    query = join_outwards(conn, keys, deliveries, table.pass_no == keys.c.value).add_columns(table.id)
+    taken = (table.platform == platform) & (table.state == DeliveryState.ACCEPTED) & MESSAGE & OPEN
+    ids = list(conn.execute(query.where(taken)).scalars())
+    if ids:
+        values = {"state": DeliveryState.SETTLED, "outcome": Outcome.OVERTAKEN, "settled_at": now}
+        chosen = table.id.in_(sa.select(key_set(conn, ids).c.value)) & (table.state == DeliveryState.ACCEPTED)
+        conn.execute(sa.update(deliveries).where(chosen).values(**values, reason="a newer message"))
 
 
 def recover(conn: Connection, *, now: datetime, platform: str | None = None) -> int:
