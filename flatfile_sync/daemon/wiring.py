@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from flatfile_sync.config.projects import ProjectFolder
 from flatfile_sync.config.settings import Settings
 from flatfile_sync.daemon.link_key import linker
 from flatfile_sync.daemon.projects import open_projects
@@ -111,11 +112,12 @@ def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
             tally=tally,
         )
         platforms[Platform.GOOGLE] = google.platform
+    projects = open_projects(settings.projects_folder, keep_image=images.put)
     kit = Kit(
         store=store,
         spool=Spool(settings.data_folder / "spool"),
         compute=processes,
-        projects=open_projects(settings.projects_folder, keep_image=images.put),
+        projects=projects,
         platforms=platforms,
         engine=engine,
         clock=clock,
@@ -128,6 +130,7 @@ def wire(settings: Settings, store: Store, *, clock: Clock = utc_now) -> Parts:
         Job(name="exports", run=lambda: exporting.export(kit=kit), every=timedelta(days=1), offset=_EXPORTS_AT),
         Job(name="expected", run=lambda: expected.watch(kit=kit), every=timedelta(minutes=1)),
         *_about_certificates(apple, store, clock),
+        *_about_classes(google, projects),
     )
     web = None
     if settings.web.enabled:
@@ -154,3 +157,12 @@ def _about_certificates(apple: "AppleWallet | None", store: Store, clock: Clock)
         certificate = apple.certificate
         look = partial(expiring.warn, certificate, store=store, clock=clock)
         yield Job(name="certificates", run=look, every=timedelta(days=1))
+
+
+def _about_classes(google: "GoogleParts | None", projects: ProjectFolder) -> Iterator[Job]:
+    if google is not None:
+        from flatfile_sync.daemon import classes  # noqa: PLC0415 - see `wire`
+
+        look = partial(classes.provide, google.platform, projects=projects)
+        # A class that is as it was costs no call; the first look of a process asks Google once for each.
+        yield Job(name="google_classes", run=look, every=timedelta(minutes=5))

@@ -144,6 +144,13 @@ def test_a_message_is_on_the_lock_screen_of_who_agreed_and_nowhere_before(daemon
     assert "Nobody asked" not in str(phone.wallet[row.id].told)
 
 
+def test_google_has_the_classes_before_anybody_saves_a_pass(daemon, world):
+    daemon.until(lambda: len(world.google.wallet.resources["loyaltyClass"]) == 1)
+    (found,) = world.google.wallet.resources["loyaltyClass"].values()
+    assert found["id"].endswith(".loyalty.loyalty_card")
+    assert world.google.wallet.complaints == []
+
+
 def test_the_fourth_message_of_a_day_comes_without_a_sound(daemon, world, tmp_path):
     drop(daemon, tmp_path, "enrol.csv", ENROL, settled=False)
     object_id = save_to_google(daemon, world, row_of(daemon))
