@@ -37,7 +37,11 @@ async def test_openssh_comes_in_with_its_key_and_the_login_is_written_down(means
         assert "inbox" in said
         assert means.tally.counts(Figure.LOGINS) == {("key", "ok"): 1}
         assert means.tally.counts(Figure.CONNECTIONS) == {("accepted",): 1}
-    [login] = await means.store.read(lambda conn: audit.events(conn, "login"))
+        # It is written beside the session, which does not wait for it.
+        async with asyncio.timeout(20):
+            while not (logins := await means.store.read(lambda conn: audit.events(conn, "login"))):  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.01)
+    [login] = logins
     assert login["address"] == "127.0.0.1"
     assert login["method"] == "key"
     assert (await means.store.read(lambda conn: accounts.by_name(conn, "acme"))).last_login_at == means.clock()
